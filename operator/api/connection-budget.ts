@@ -1,0 +1,129 @@
+// The ConnectionBudget: the owner's word on one Postgres cluster's connections, and the ledger of who holds them.
+import { z } from 'zod';
+import { conditions } from './conditions.ts';
+import { decimalQuantity, dnsLabel } from './formats.ts';
+import { counted, described, fields, listMap, patterned, ruled, setOf, text } from './meta.ts';
+import { clusterRefField, endpointField, exactlyOneTarget, sameTarget } from './postgres-target.ts';
+
+const setAside = fields({
+  name: described(dnsLabel(), 'Who it is for: admin, migrations, monitoring, cron.'),
+  connections: described(z.int().min(0).max(262143), 'Connections kept out of every pool.'),
+});
+
+const postgres = ruled(
+  fields({ clusterRef: clusterRefField, endpoint: endpointField }),
+  exactlyOneTarget,
+  sameTarget(
+    'postgres must stay the same server (clusterRef, endpoint.host, endpoint.port), because the ledger in status belongs to it: create another ConnectionBudget',
+  ),
+  {
+    cel: '!has(self.clusterRef) || !has(self.clusterRef.namespace)',
+    holds: ({ clusterRef }) => clusterRef?.namespace === undefined,
+    message:
+      'postgres.clusterRef.namespace must not be set, because a ConnectionBudget lives in the namespace of its cluster: create it there, and remove namespace',
+    at: '.clusterRef',
+  },
+);
+
+const endpointMax = 'self.postgres.endpoint.maxConnections';
+const ownerSaid = 'has(self.total) || has(self.slack) || self.reserved.size() > 0';
+const defaultSlack = `(${endpointMax} > 50 ? (${endpointMax} + 9) / 10 : 5)`;
+
+export const connectionBudgetSpec = ruled(
+  fields({
+    postgres: described(
+      postgres,
+      'The Postgres cluster that the budget is of. It cannot be changed.',
+    ),
+    total: described(
+      z.int().min(1).max(262143).optional(),
+      'Connections that all pools together may open to one server, instead of the number computed from its cores.',
+    ),
+    reserved: described(
+      listMap(setAside, ['name'], 32).default([]),
+      'Connections set aside for others than pools.',
+    ),
+    slack: described(
+      z.int().min(0).max(262143).optional(),
+      'Connections left free below the limit. The default is a tenth of max_connections, at least 5.',
+    ),
+    coresFactor: described(
+      decimalQuantity().optional(),
+      'Connections per core, for every pool of the cluster. Default 2.',
+    ),
+    spindles: described(
+      z.int().min(0).max(1024).optional(),
+      'Effective spindles, for every pool of the cluster. Default 1.',
+    ),
+    namespaces: described(
+      ruled(
+        setOf(
+          patterned(
+            63,
+            /^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$/,
+            'must be the name of a namespace, or "*" for every one',
+          ),
+          256,
+        ),
+        {
+          cel: "self.size() == 1 || !('*' in self)",
+          holds: (list) => list.length === 1 || !list.includes('*'),
+          message:
+            'namespaces: "*" is every namespace and must be the only entry: remove it or the others',
+        },
+      ).optional(),
+      'Namespaces whose pools may attach, besides the budget\'s own; "*" is every namespace.',
+    ),
+  }),
+  {
+    // Where the owner said nothing Spillway itself may have made the object: its status then says what is short.
+    cel: `!has(self.postgres.endpoint) || !(${ownerSaid}) || (has(self.total) ? self.total : 1) + self.reserved.map(r, r.connections).sum() + (has(self.slack) ? self.slack : ${defaultSlack}) + self.postgres.endpoint.reservedConnections <= ${endpointMax}`,
+    holds: ({ postgres: { endpoint }, total, slack, reserved }) => {
+      if (endpoint === undefined) return true;
+      if (total === undefined && slack === undefined && reserved.length === 0) return true;
+      const { maxConnections, reservedConnections } = endpoint;
+      const setAside = reserved.reduce((sum, r) => sum + r.connections, 0);
+      const free = slack ?? Math.max(5, Math.ceil(maxConnections / 10));
+      return (total ?? 1) + setAside + free + reservedConnections <= maxConnections;
+    },
+    message:
+      'total, reserved and slack (its default is a tenth of max_connections, at least 5) are together more than postgres.endpoint.maxConnections leaves after reservedConnections: lower one of them, or correct maxConnections',
+  },
+);
+export type ConnectionBudgetSpec = z.output<typeof connectionBudgetSpec>;
+
+const serverName = 'The Postgres instance: "primary" or "replicas".';
+
+export const allotmentRecord = fields({
+  server: described(text(63), serverName),
+  uid: described(
+    text(64),
+    "The pool's uid: a pool that is re-created under its name is another pool.",
+  ),
+  namespace: described(text(63), "The pool's namespace."),
+  name: described(text(253), "The pool's name."),
+  connections: counted('Connections that the pool may hold now.'),
+  target: counted('Connections that the pool is to have.'),
+  serial: counted('Grows with every change of connections; the pool takes each raise once only.'),
+});
+export type AllotmentRecord = z.infer<typeof allotmentRecord>;
+
+export const serverRecord = fields({
+  name: described(text(63), serverName),
+  budget: counted('Connections that all pools of this server may open together.'),
+  allotted: counted('Connections that pools hold now.'),
+  free: counted('Connections of the budget that no pool holds.'),
+  explanation: described(text(32768, 0).optional(), 'How the budget came about.'),
+});
+export type ServerRecord = z.infer<typeof serverRecord>;
+
+export const connectionBudgetStatus = fields({
+  observedGeneration: counted('The generation of the spec that this status speaks of.').optional(),
+  conditions: conditions().optional(),
+  servers: described(listMap(serverRecord, ['name'], 16).optional(), 'The budget of each server.'),
+  allotments: described(
+    listMap(allotmentRecord, ['server', 'uid'], 5000).optional(),
+    'The ledger: what each pool may hold of each server.',
+  ),
+});
+export type ConnectionBudgetStatus = z.infer<typeof connectionBudgetStatus>;

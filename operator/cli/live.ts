@@ -1,0 +1,132 @@
+// What `spillway explain NAME` reads of a cluster: the pool, those that share its Postgres, the Postgres itself and
+// the workloads. It asks for no Secret.
+import { API_VERSION } from '../api/resources.ts';
+import { budgetName } from '../core/budget-name.ts';
+import { type ClientKind, kindsOf } from '../core/clients/count.ts';
+import { Client } from '../kube/client.ts';
+import { connectionSource, currentNamespace, loadKubeConfig } from '../kube/config.ts';
+import { ApiError, isForbidden } from '../kube/errors.ts';
+import { Transport } from '../kube/transport.ts';
+import type { KubeObject, ResourceType } from '../kube/types.ts';
+import type { ObjectKind } from '../postgres/adapter.ts';
+import { postgresRef } from '../postgres/find.ts';
+import { adapterFor } from '../postgres/table.ts';
+import { clientTypes } from '../reconcile/workloads.ts';
+import { connectionBudgets, connectionPools } from '../reconcile/world.ts';
+import type { ExplainArguments } from './arguments.ts';
+import type { Document } from './documents.ts';
+import { type Gathered, gather } from './gather.ts';
+
+export type Live =
+  | { readonly gathered: Gathered; readonly key: string }
+  /** One line, with what to do. */
+  | { readonly fault: string };
+
+export async function gatherLive(options: ExplainArguments, name: string): Promise<Live> {
+  let transport: Transport | undefined;
+  try {
+    const config = loadKubeConfig(options.kubeconfig, options.context);
+    const namespace = options.namespace ?? currentNamespace(config);
+    transport = new Transport(connectionSource(config));
+    return await read(new Client(transport, 'spillway-cli'), options, namespace, name);
+  } catch (error) {
+    return { fault: `the cluster cannot be asked: ${reasonOf(error)}` };
+  } finally {
+    await transport?.close();
+  }
+}
+
+async function read(
+  client: Client,
+  { operatorNamespace }: ExplainArguments,
+  namespace: string,
+  name: string,
+): Promise<Live> {
+  const list = async (type: ResourceType, where?: string): Promise<readonly KubeObject[]> => {
+    const { items } = await client.list(type, where === undefined ? {} : { namespace: where });
+    return items.map((item) => ({ ...item, apiVersion: versionOf(type), kind: type.kind }));
+  };
+  // Pools of all namespaces may share the server; who may not see them sees his own.
+  const pools = await list(connectionPools).catch((error: unknown) => {
+    if (!isForbidden(error)) throw error;
+    return list(connectionPools, namespace);
+  });
+  const pool = pools.find((p) => p.metadata.namespace === namespace && p.metadata.name === name);
+  if (pool === undefined) {
+    return {
+      fault: `there is no ConnectionPool ${namespace}/${name}: correct the name, or give its namespace with -n`,
+    };
+  }
+  const targetOf = (object: KubeObject) =>
+    budgetName(
+      (object.spec as { postgres: Parameters<typeof budgetName>[0] }).postgres,
+      object.metadata.namespace ?? '',
+      operatorNamespace,
+    );
+  const ref = targetOf(pool);
+  const sharing = pools.filter((other) => {
+    const target = targetOf(other);
+    return target.namespace === ref.namespace && target.name === ref.name;
+  });
+  const budget = await client.get(connectionBudgets, ref).catch((error: unknown) => {
+    if (!isForbidden(error)) throw error;
+    return undefined;
+  });
+  const objects = [
+    ...sharing,
+    ...(budget === undefined
+      ? []
+      : [{ ...budget, apiVersion: versionOf(connectionBudgets), kind: connectionBudgets.kind }]),
+    ...(await postgresObjects(pool, list)),
+    ...(await workloadsOf(pool, list)),
+  ];
+  return { gathered: gather(objects.map(documentOf), namespace), key: `${namespace}/${name}` };
+}
+
+type List = (type: ResourceType, where?: string) => Promise<readonly KubeObject[]>;
+
+/** The object of the cluster, and those of its namespace that the adapter reads besides. */
+async function postgresObjects(pool: KubeObject, list: List): Promise<readonly KubeObject[]> {
+  const { postgres } = pool.spec as { postgres: Parameters<typeof postgresRef>[0] };
+  const ref = postgresRef(postgres, pool.metadata.namespace ?? '');
+  const adapter = ref === undefined ? undefined : adapterFor(ref.apiGroup, ref.kind);
+  if (ref === undefined || adapter === undefined) return [];
+  const kinds: readonly ObjectKind[] = [adapter, ...(adapter.related ?? [])];
+  const found = await Promise.all(kinds.map((kind) => list(typeOf(kind), ref.namespace)));
+  return found.flat();
+}
+
+async function workloadsOf(pool: KubeObject, list: List): Promise<readonly KubeObject[]> {
+  const { clients } = pool.spec as { clients?: { workloads?: Parameters<typeof kindsOf>[0] } };
+  const kinds: readonly ClientKind[] = kindsOf(clients?.workloads ?? []);
+  const found = await Promise.all(
+    kinds.map((kind) => list(clientTypes[kind], pool.metadata.namespace)),
+  );
+  return found.flat();
+}
+
+function typeOf({ apiGroup, kind, version, plural }: ObjectKind): ResourceType {
+  return { group: apiGroup, version, plural, kind, namespaced: true };
+}
+
+function versionOf({ group, version }: ResourceType): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+/** As if it stood in a file of its own. A status of ours, of whatever version, says nothing that is computed here. */
+function documentOf(object: KubeObject): Document {
+  const { status, ...rest } = object;
+  const { namespace, name } = object.metadata;
+  return {
+    file: `${object.kind} ${namespace}/${name}`,
+    number: 1,
+    value: object.apiVersion === API_VERSION || status === undefined ? rest : object,
+    root: [],
+    lineOf: () => 1,
+  };
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ApiError) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,74 @@
+// Which clients a process lets go while it is emptied: only idle ones, the most silent first, a few at each look.
+import type { Closing, ObservedClient } from '../../engines/engine.ts';
+
+/**
+ * Where in its time a drain is. `last` is said to the process for good: it goes on by itself after it was told to
+ * stop, when nobody can ask it any more. So is `lone`, for a pod that nobody can take the clients of.
+ */
+export type Phase = 'first' | 'second' | 'last' | 'lone';
+
+/**
+ * A client that has said nothing for so long is closed, in seconds. A request that is on its way at that very moment
+ * meets a closed connection, which is the rarer the longer the silence: so short silences come last, and only because
+ * whoever is left is cut for sure when the grace period ends.
+ */
+const SILENCE: Readonly<Record<Phase, number>> = {
+  first: 1,
+  second: 0.2,
+  last: 0.05,
+  lone: 1,
+};
+/** Up to this silence the process itself is to judge, which looks and closes in one step; seconds. */
+const LONG_SILENCE = 5;
+/** What is closed at a look: so many, or a fiftieth of all; the clients come back elsewhere and log in there. */
+const FEW = 20;
+const PARTS = 50;
+
+/** What to close of a process that is to be empty. */
+export function closingOf(clients: readonly ObservedClient[], phase: Phase): Closing {
+  const floor = SILENCE[phase];
+  if (phase === 'last' || phase === 'lone') return { close: [], silentSeconds: floor };
+  const few = Math.max(FEW, Math.ceil(clients.length / PARTS));
+  const idle = clients.filter((c) => c.state === 'idle').sort(mostSilentFirst);
+  const long = idle.filter((c) => c.silentSeconds > LONG_SILENCE);
+  if (long.length > few) return { close: long.slice(0, few).map((c) => c.id) };
+  // As many of the most silent: whoever is more silent than the first that may stay.
+  const next = idle[few]?.silentSeconds ?? 0;
+  return { close: [], silentSeconds: Math.min(LONG_SILENCE, Math.max(floor, next)) };
+}
+
+/** Seconds between two looks: ten for everybody where that is possible at five looks a second. */
+export function secondsBetweenLooks(clients: number): number {
+  return Math.min(1, Math.max(0.2, (10 * FEW) / Math.max(1, clients)));
+}
+
+/** Entries whose clients are not wanted any more. */
+export interface Unwanted {
+  /** They go: their clients are closed when idle. */
+  readonly databases: ReadonlySet<string>;
+  readonly users: ReadonlySet<string>;
+  /** They have gone: their clients are closed whatever they do. */
+  readonly revoked: ReadonlySet<string>;
+}
+
+/** Silence after which a client of an entry that goes is closed; seconds. */
+const ENTRY_SILENCE = 2;
+
+/** What to close of a process that goes on serving. */
+export function closingOfEntries(
+  clients: readonly ObservedClient[],
+  { databases, users, revoked }: Unwanted,
+): Closing {
+  const close = clients.filter(
+    ({ database, user, state, silentSeconds }) =>
+      revoked.has(user) ||
+      ((databases.has(database) || users.has(user)) &&
+        state === 'idle' &&
+        silentSeconds >= ENTRY_SILENCE),
+  );
+  return { close: close.map((c) => c.id) };
+}
+
+function mostSilentFirst(a: ObservedClient, b: ObservedClient): number {
+  return b.silentSeconds - a.silentSeconds || Number(a.id) - Number(b.id);
+}

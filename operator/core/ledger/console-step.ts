@@ -1,0 +1,34 @@
+// What one running process is asked to do next, so that it follows its file.
+import type { CapAxis, CapEntry } from '../../engines/engine.ts';
+
+export interface ProcessState {
+  readonly axis: CapAxis;
+  /** What its file says. */
+  readonly file: { readonly generation: number; readonly caps: readonly CapEntry[] };
+  /** The mark user of its user list; undefined when there is no list. */
+  readonly userMark: string | undefined;
+  /** What it said of itself. */
+  readonly running: {
+    readonly generation: number;
+    readonly userMarks: readonly string[];
+    readonly sessions: readonly CapEntry[];
+  };
+}
+
+export type ConsoleStep =
+  /** It has not read its files: refresh the volume and reload. */
+  | { readonly kind: 'reload' }
+  /** It holds more than its file says: its connections are closed as they are released. */
+  | { readonly kind: 'reconnect'; readonly databases: 'all' | readonly string[] }
+  | { readonly kind: 'done' };
+
+/** A shrink takes both, in this order: without RECONNECT a busy pool never shrinks. */
+export function nextConsoleStep({ axis, file, userMark, running }: ProcessState): ConsoleStep {
+  const unread = userMark !== undefined && !running.userMarks.includes(userMark);
+  if (running.generation < file.generation || unread) return { kind: 'reload' };
+  const caps = new Map(file.caps.map((c) => [c.name, c.connections]));
+  const over = running.sessions.filter((s) => s.connections > (caps.get(s.name) ?? 0));
+  if (over.length === 0) return { kind: 'done' };
+  // PgBouncer reconnects databases, not users.
+  return { kind: 'reconnect', databases: axis === 'user' ? 'all' : over.map((s) => s.name).sort() };
+}

@@ -1,0 +1,131 @@
+// The plan of one ConnectionBudget: what each server of the Postgres cluster gives to each pool.
+import type {
+  AllotmentRecord,
+  ConnectionBudgetSpec,
+  ConnectionBudgetStatus,
+  ServerRecord,
+} from '../api/connection-budget.ts';
+import type { PoolAllotment } from '../api/connection-pool.ts';
+import type { Found } from '../postgres/adapter.ts';
+import { type AllotmentClaim, planAllotments } from './ledger/allotments.ts';
+import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
+
+export type Role = 'primary' | 'replicas';
+
+/** One pool that draws from the budget. */
+export interface BudgetPool extends SizedPool {
+  readonly role: Role;
+  /** What it has taken of its row. */
+  readonly taken?: PoolAllotment;
+  /** Sum of its holders' charges; infinite when one is unknown. */
+  readonly charge: number;
+  /** Set when the pool may not draw (its namespace, its spec): it keeps what it has and gets nothing more. */
+  readonly refused: boolean;
+}
+
+export interface BudgetInput {
+  readonly spec: ConnectionBudgetSpec | undefined;
+  readonly status: ConnectionBudgetStatus | undefined;
+  readonly pools: readonly BudgetPool[];
+  /** What was found of each role that a pool asks for. */
+  readonly servers: ReadonlyMap<Role, Found>;
+  /** Whether anything is left of a pool that is gone. */
+  readonly remains: (uid: string) => boolean;
+  readonly mayRaise: boolean;
+}
+
+export interface BudgetPlan {
+  readonly allotments: readonly AllotmentRecord[];
+  readonly servers: readonly ServerRecord[];
+  readonly sized: ReadonlyMap<Role, SizedServer>;
+  readonly waiting: readonly {
+    readonly uid: string;
+    readonly connections: number;
+    readonly target: number;
+  }[];
+}
+
+/**
+ * Pure. Where a server's facts are not to be had, every pool keeps what it has: a Postgres that is not found today is
+ * no reason to take connections away.
+ */
+export function planBudget(input: BudgetInput): BudgetPlan {
+  const before = input.status?.allotments ?? [];
+  const allotments: AllotmentRecord[] = [];
+  const servers: ServerRecord[] = [];
+  const sized = new Map<Role, SizedServer>();
+  const waiting: { uid: string; connections: number; target: number }[] = [];
+  for (const role of ['primary', 'replicas'] as const) {
+    const pools = input.pools.filter((p) => p.role === role);
+    const rows = before.filter((r) => r.server === role);
+    const found = input.servers.get(role);
+    if (pools.length === 0 && rows.length === 0) continue;
+    const byUid = new Map(rows.map((r) => [r.uid, r]));
+    const server =
+      found?.ok === true
+        ? sizeServer(
+            found.facts,
+            input.spec,
+            pools.filter((p) => !p.refused),
+          )
+        : undefined;
+    if (server !== undefined) sized.set(role, server);
+    const target = (p: BudgetPool) =>
+      p.refused || server === undefined
+        ? (byUid.get(p.uid)?.target ?? p.taken?.connections ?? 0)
+        : (server.shares.get(p.uid)?.connections ?? 0);
+    const known = new Set(pools.map((p) => p.uid));
+    const claims: AllotmentClaim[] = [
+      ...pools.map((p) => ({
+        uid: p.uid,
+        namespace: p.namespace,
+        name: p.name,
+        target: target(p),
+        ...(p.taken === undefined ? {} : { taken: p.taken }),
+        charge: p.charge,
+        remains: true,
+        exists: true,
+      })),
+      ...rows
+        .filter((r) => !known.has(r.uid))
+        .map((r) => ({
+          uid: r.uid,
+          namespace: r.namespace,
+          name: r.name,
+          target: 0,
+          charge: 0,
+          remains: input.remains(r.uid),
+          exists: false,
+        })),
+    ];
+    const budget =
+      server?.budget.total ?? input.status?.servers?.find((s) => s.name === role)?.budget ?? 0;
+    const plan = planAllotments(role, budget, rows, claims, input.mayRaise);
+    allotments.push(...plan.rows);
+    waiting.push(...plan.waiting);
+    const allotted = plan.rows.reduce((total, r) => total + r.connections, 0);
+    servers.push({
+      name: role,
+      budget,
+      allotted,
+      free: Math.max(0, budget - allotted),
+      ...(server === undefined ? {} : { explanation: explain(server) }),
+    });
+  }
+  return { allotments, servers, sized, waiting };
+}
+
+function explain({ budget, limits }: SizedServer): string {
+  const guard = `max_connections ${limits.maxConnections} − ${budget.reserved} reserved − ${budget.slack} slack = ${budget.guard}`;
+  const cores = `${(limits.milliCores ?? 1000) / 1000} cores × ${limits.milliCoresFactor / 1000} + ${limits.spindles} = ${budget.optimum}`;
+  switch (budget.decidedBy) {
+    case 'owner':
+      return `the owner says ${limits.total}; ${guard}`;
+    case 'guard':
+      return `${guard}, less than ${limits.total === undefined ? cores : `the owner's ${limits.total}`}`;
+    case 'optimum':
+      return budget.total > budget.active
+        ? `${cores} for pools in transaction mode; ${guard} for all`
+        : `${cores}; ${guard}`;
+  }
+}

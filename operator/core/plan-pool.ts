@@ -1,0 +1,194 @@
+// The plan of one pool: what it takes of its row, what its holders get, and the objects that say so.
+import type { AllotmentRecord } from '../api/connection-budget.ts';
+import type { GrantRecord, PoolAllotment } from '../api/connection-pool.ts';
+import type { ConnectionPool } from '../api/resources.ts';
+import type { CapAxis, Engine } from '../engines/engine.ts';
+import type { Fault, ServerFacts } from '../postgres/adapter.ts';
+import { takeAllotment } from './ledger/allotments.ts';
+import { type Grant, renewed } from './ledger/grant.ts';
+import { type HolderPlan, planHolders } from './ledger/holders.ts';
+import type { HolderState } from './ledger/state.ts';
+import { holderConfig, holderIdentity } from './pool/holder-config.ts';
+import { holderName, podName } from './pool/names.ts';
+import {
+  fileTexts,
+  newestFileEpoch,
+  type PoolObjects,
+  readHolders,
+  readWorkload,
+} from './pool/read.ts';
+import type {
+  ConsoleCredential,
+  HolderView,
+  PoolView,
+  RenderSettings,
+  UserCredential,
+} from './pool/view.ts';
+
+/** The axis of a pool and its entries, sorted; or why no axis bounds it. */
+export type AxisOf =
+  | { readonly ok: true; readonly axis: CapAxis; readonly entries: readonly string[] }
+  | { readonly ok: false; readonly fault: Fault };
+
+export function axisOf(pool: ConnectionPool['spec'], engine: Engine): AxisOf {
+  const users = (pool.users ?? []).map((u) => ({ name: u.name }));
+  const any = pool.databases.some((d) => d.name === '*');
+  const databases = any ? ('any' as const) : pool.databases.map((d) => ({ name: d.name }));
+  const exact = engine.capsAreExact(databases, users);
+  if ('refusal' in exact) {
+    return { ok: false, fault: { reason: exact.refusal.reason, message: exact.refusal.message } };
+  }
+  const names = exact.axis === 'user' ? users : pool.databases;
+  return { ok: true, axis: exact.axis, entries: names.map((n) => n.name).sort() };
+}
+
+/** On which axis PgBouncer counts, whoever the users are. */
+export function axisNameOf({ databases }: ConnectionPool['spec']): CapAxis {
+  return databases.some((d) => d.name === '*') ? 'user' : 'database';
+}
+
+export interface PoolInput {
+  readonly pool: ConnectionPool;
+  readonly row: AllotmentRecord | undefined;
+  readonly objects: PoolObjects;
+  readonly axis: CapAxis;
+  readonly entries: readonly string[];
+  readonly mayRaise: boolean;
+  /** Pods that there are to be for now, see `podsMeanwhile`. */
+  readonly pods: number;
+}
+
+export interface PoolLedgerPlan {
+  readonly allotment: PoolAllotment;
+  readonly grants: readonly GrantRecord[];
+  readonly holders: HolderPlan;
+  /** Allotment or grants differ from what is written: that comes before everything else. */
+  readonly changesLedger: boolean;
+}
+
+/** The ledger's half of the plan: numbers only. */
+export function planPoolLedger(input: PoolInput, engine: Engine): PoolLedgerPlan {
+  const { pool, row, objects, entries } = input;
+  const { status, metadata } = pool;
+  const allotment = takeAllotment(status.allotment, row);
+  const states: HolderState[] = readHolders(objects, input.axis, engine);
+  const workload = readWorkload(objects.statefulSet);
+  const holders = planHolders({
+    allotment: allotment.connections,
+    pods: input.pods,
+    entries,
+    holders: states,
+    ...(workload === undefined ? {} : { workload }),
+    fileEpoch: newestFileEpoch(objects),
+    nameOf: (ordinal) => holderName(podName(metadata.name, ordinal)),
+    mayRaise: input.mayRaise,
+  });
+  const changesLedger =
+    !sameAllotment(allotment, status.allotment) || !sameGrants(holders.grants, status.grants ?? []);
+  return { allotment, grants: holders.grants, holders, changesLedger };
+}
+
+export interface ViewInput {
+  readonly pool: ConnectionPool;
+  readonly ledger: HolderPlan;
+  readonly objects: PoolObjects;
+  readonly axis: CapAxis;
+  readonly entries: readonly string[];
+  readonly server: ServerFacts;
+  readonly settings: RenderSettings;
+  readonly users: readonly UserCredential[];
+  /** Users that processes remember and that are not to log in any more. */
+  readonly revoked: readonly string[];
+  /** See `PoolView.leaving`; `entries` and `users` have them too. */
+  readonly leaving?: PoolView['leaving'];
+  readonly console: ConsoleCredential;
+  /** Client connections that each pod accepts. */
+  readonly maxClientConn: number;
+  /** See `HolderConfig.sharers`. */
+  readonly sharers?: number | undefined;
+  /** Pods that are to go stay until they were drained, also where the budget has nothing for them any more. */
+  readonly keepReplicas?: number;
+  /** Epochs of the pods that there are: each reads its own file key. */
+  readonly podEpochs: readonly number[];
+  /** See `PoolView.caVersion`. */
+  readonly caVersion?: string | undefined;
+}
+
+/**
+ * The renderers' input. A file that must change in something else than its caps gets the next generation, so that a
+ * process can prove that it has read it.
+ */
+export function viewOf(input: ViewInput, engine: Engine): PoolView {
+  const { pool, ledger, objects } = input;
+  const { namespace, name, uid } = pool.metadata;
+  const workload = readWorkload(objects.statefulSet);
+  // Pods that there are, and those that the template as it is may still bring, read keys of their own epochs.
+  const older = new Set(input.podEpochs);
+  if (workload !== undefined) older.add(workload.epoch);
+  older.delete(ledger.epoch);
+  const olderEpochs = [...older].sort((a, b) => a - b);
+  const draft: PoolView = {
+    identity: { namespace, name, uid },
+    spec: pool.spec,
+    settings: input.settings,
+    server: input.server,
+    axis: input.axis,
+    entries: input.entries,
+    maxClientConn: input.maxClientConn,
+    ...(input.sharers === undefined ? {} : { sharers: input.sharers }),
+    holders: ledger.files.map(({ ordinal, grant }) => ({
+      ...holderIdentity(name, ordinal),
+      grant,
+      olderEpochs,
+    })),
+    replicas: Math.max(ledger.replicas, input.keepReplicas ?? 0),
+    epoch: ledger.epoch,
+    ...(input.caVersion === undefined ? {} : { caVersion: input.caVersion }),
+    users: input.users,
+    revoked: input.revoked,
+    ...(input.leaving === undefined ? {} : { leaving: input.leaving }),
+    console: input.console,
+  };
+  const texts = fileTexts(objects);
+  const holders = draft.holders.map((holder): HolderView => {
+    const written = [...(texts.get(holder.name)?.values() ?? [])];
+    return { ...holder, grant: withRoom(draft, holder, written, engine) };
+  });
+  return { ...draft, holders };
+}
+
+/** The grant, renewed until its generation is not that of another text. */
+function withRoom(
+  view: PoolView,
+  holder: HolderView,
+  written: readonly string[],
+  engine: Engine,
+): Grant {
+  let { grant } = holder;
+  if (written.length === 0) return grant;
+  for (let tries = 0; tries <= written.length; tries++) {
+    const text = engine.renderHolderFile(holderConfig(view, { ...holder, grant }));
+    const generation = engine.markOf(text)?.generation ?? 0;
+    const taken = written.some((other) => {
+      const mark = engine.markOf(other);
+      return mark !== undefined && other !== text && mark.generation >= generation;
+    });
+    if (!taken) return grant;
+    const newest = Math.max(...written.map((other) => engine.markOf(other)?.generation ?? 0));
+    while (grant.generation <= newest) grant = renewed(grant);
+  }
+  return grant;
+}
+
+function sameAllotment(a: PoolAllotment, b: PoolAllotment | undefined): boolean {
+  return a.connections === (b?.connections ?? 0) && a.serial === (b?.serial ?? 0);
+}
+
+function sameGrants(a: readonly GrantRecord[], b: readonly GrantRecord[]): boolean {
+  if (a.length !== b.length) return false;
+  const before = new Map(b.map((g) => [g.holder, g]));
+  return a.every((g) => {
+    const other = before.get(g.holder);
+    return other?.connections === g.connections && other.generation === g.generation;
+  });
+}

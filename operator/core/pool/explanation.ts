@@ -1,0 +1,193 @@
+// The sentence that says how a pool's size came about: `8 cores × 2 + 1 = 17; 2 pools share it 1:1, 8 here;
+// 2 pooler pods, 4 each`. It says what decided, in the order of the computation, and nothing else.
+import type { SizedPool, SizedServer } from '../sizing/size-server.ts';
+import { podSizes } from '../sizing/size-server.ts';
+
+/** Numbers of server connections; cores and the factor in thousandths. */
+export interface ExplanationInput {
+  readonly milliCores: number;
+  /** Nothing says how many cores the server has; `milliCores` is assumed. */
+  readonly coresAssumed: boolean;
+  readonly milliCoresFactor: number;
+  readonly spindles: number;
+  readonly optimum: number;
+  readonly maxConnections: number;
+  /** superuser_reserved_connections + reserved_connections. */
+  readonly reservedConnections: number;
+  /** By the owner, for others than pools. */
+  readonly setAside: number;
+  readonly slack: number;
+  /** max_connections less the three before. */
+  readonly guard: number;
+  /** The owner's number instead of the optimum. */
+  readonly total?: number;
+  /** What the pools of this pool's kind (in session mode or not) may open together. */
+  readonly ceiling: number;
+  readonly session: boolean;
+  /** Read replicas behind the pool; absent when it leads to the primary. */
+  readonly readReplicas?: number;
+  readonly weight: number;
+  /** Weights of the other pools of the server: of the same kind, and of the other one. */
+  readonly alike: readonly number[];
+  readonly unlike: readonly number[];
+  readonly share: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly podsAsked: number;
+  /** By ordinal; empty when no pod can run. */
+  readonly perPod: readonly number[];
+  /** What each pod divides its connections over. */
+  readonly axis: 'database' | 'user';
+  readonly entries: number;
+}
+
+export function explain(input: ExplanationInput): string {
+  return [ceiling(input), sharing(input), pods(input)].join('; ');
+}
+
+/** The sentence from the results of sizing. */
+export function explanationOf(
+  server: SizedServer,
+  pools: readonly SizedPool[],
+  pool: SizedPool,
+  axis: 'database' | 'user',
+  assumedMilliCores: number,
+): string {
+  const { limits, budget, facts } = server;
+  const { spec } = pool;
+  const session = spec.mode === 'session';
+  const share = server.shares.get(pool.uid)?.connections ?? 0;
+  const others = pools.filter((other) => other.uid !== pool.uid && other.spec.pooler.replicas > 0);
+  const weights = (alike: boolean) =>
+    others
+      .filter((other) => ((other.spec.mode === 'session') === session) === alike)
+      .map((other) => other.spec.sizing.weight)
+      .sort((a, b) => b - a);
+  return explain({
+    milliCores: limits.milliCores ?? assumedMilliCores,
+    coresAssumed: limits.milliCores === undefined,
+    milliCoresFactor: limits.milliCoresFactor,
+    spindles: limits.spindles,
+    optimum: budget.optimum,
+    maxConnections: limits.maxConnections,
+    reservedConnections: limits.reservedConnections,
+    setAside: limits.setAside,
+    slack: budget.slack,
+    guard: budget.guard,
+    ...(limits.total !== undefined ? { total: limits.total } : {}),
+    ceiling: session ? budget.total : budget.active,
+    session,
+    ...(spec.postgres.role === 'replicas' ? { readReplicas: facts.replicas } : {}),
+    weight: spec.sizing.weight,
+    alike: weights(true),
+    unlike: weights(false),
+    share,
+    ...(spec.sizing.min !== undefined ? { min: spec.sizing.min } : {}),
+    ...(spec.sizing.max !== undefined ? { max: spec.sizing.max } : {}),
+    podsAsked: spec.pooler.replicas,
+    perPod: podSizes(share, spec, pool.entries),
+    axis,
+    entries: pool.entries,
+  });
+}
+
+function ceiling(input: ExplanationInput): string {
+  const { optimum, guard, total, readReplicas } = input;
+  const limit = guardParts(input);
+  const replicas =
+    readReplicas !== undefined && readReplicas > 1
+      ? `, for one of the ${readReplicas} replicas, as all connections can land on it`
+      : '';
+  if (total !== undefined) {
+    const why = `the owner sets ${total} (${formula(input)} would be ${optimum})`;
+    return `${total > guard ? `${why}, but ${limit} leaves ${guard}` : why}${replicas}`;
+  }
+  if (input.session) {
+    return `session mode holds a connection for each client, so the limit counts: ${limit} = ${guard} (${formula(input)} = ${optimum} would work best)${replicas}`;
+  }
+  const exact = exactOptimum(input);
+  const assumed = input.coresAssumed ? 'the cores are not known, so the fewest are assumed: ' : '';
+  const rounded =
+    exact === optimum
+      ? `${optimum}`
+      : exact < 1
+        ? `${exact}, at least ${optimum}`
+        : `${exact}, rounded down to ${optimum}`;
+  const works = `${assumed}${formula(input)} = ${rounded}`;
+  return `${optimum > guard ? `${works}, but ${limit} leaves ${guard}` : works}${replicas}`;
+}
+
+function formula({ milliCores, milliCoresFactor, spindles }: ExplanationInput): string {
+  return `${counted(milliCores / 1000, 'core')} × ${milliCoresFactor / 1000} + ${spindles}`;
+}
+
+function exactOptimum({ milliCores, milliCoresFactor, spindles }: ExplanationInput): number {
+  return (milliCores * milliCoresFactor) / 1e6 + spindles;
+}
+
+function guardParts(input: ExplanationInput): string {
+  const parts = [
+    `max_connections ${input.maxConnections}`,
+    `${input.reservedConnections} reserved`,
+    ...(input.setAside > 0 ? [`${input.setAside} set aside`] : []),
+    `${input.slack} slack`,
+  ];
+  return parts.join(' − ');
+}
+
+/** More weights than this are told as a part of their sum. */
+const LISTED_WEIGHTS = 4;
+
+function sharing(input: ExplanationInput): string {
+  const { weight, alike, unlike, share, session } = input;
+  if (input.podsAsked === 0) return 'no pods are asked for, so nothing is given to it';
+  const bound = share === input.max ? ', its max' : share === input.min ? ', its min' : '';
+  const here = `${share} here${bound}`;
+  const which = unlike.length === 0 ? '' : session ? 'session-mode ' : 'other-mode ';
+  const beside =
+    unlike.length === 0
+      ? ''
+      : session
+        ? ` beside ${counted(unlike.length, 'pool')} in other modes`
+        : ` beside ${counted(unlike.length, 'pool')} in session mode`;
+  if (alike.length === 0) return `1 pool has it${beside}, ${here}`;
+  const weights = [weight, ...alike];
+  const sum = weights.reduce((a, b) => a + b, 0);
+  const how =
+    weights.length <= LISTED_WEIGHTS
+      ? weights.join(':')
+      : weights.every((one) => one === weight)
+        ? 'equally'
+        : `by weight (${weight} of ${sum})`;
+  return `${weights.length} ${which}pools share it ${how}${beside}, ${here}`;
+}
+
+function pods(input: ExplanationInput): string {
+  const { perPod, podsAsked, entries, axis } = input;
+  if (podsAsked === 0) return 'no pooler pods';
+  const things = entries > 1 ? `${entries} ${axis}s` : '';
+  if (perPod.length === 0) {
+    return `no pooler pod can run: one needs ${counted(Math.max(1, entries), 'connection')}${things === '' ? '' : `, one for each of its ${things}`}`;
+  }
+  const split = things === '' ? '' : `, divided over ${things}`;
+  const fewer =
+    perPod.length < podsAsked
+      ? ` of the ${podsAsked} asked for, since each needs ${entries > 1 ? `${entries} connections` : 'a connection'}`
+      : '';
+  return `${counted(perPod.length, 'pooler pod')}${fewer}, ${sizes(perPod)}${split}`;
+}
+
+/** `4 each`, `5 and 4`, `2 with 4 and 3 with 3`. The first pods have one more where it does not come out even. */
+function sizes(perPod: readonly number[]): string {
+  const [first] = perPod;
+  const last = perPod.at(-1);
+  if (perPod.length === 1) return `${first}`;
+  if (first === last) return `${first} each`;
+  if (perPod.length <= 3) return `${perPod.slice(0, -1).join(', ')} and ${last}`;
+  const larger = perPod.filter((size) => size === first).length;
+  return `${larger} with ${first} and ${perPod.length - larger} with ${last}`;
+}
+
+function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

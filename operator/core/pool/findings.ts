@@ -1,0 +1,270 @@
+// What was found about a pool, one judgement for each condition of the domain. Each is a small pure
+// function from what is known to a reason and a message that names the fix.
+import type { Fault, ServerFacts } from '../../postgres/adapter.ts';
+import type { Judged } from './conditions.ts';
+
+export type FindingType =
+  | 'SpecAccepted'
+  | 'PostgresFound'
+  | 'CoresKnown'
+  | 'CredentialsFound'
+  | 'ShareGranted'
+  | 'ClientsFit'
+  | 'WithinBudget'
+  | 'ObjectsApplied'
+  | 'ConfigApplied'
+  | 'PodsReady'
+  | 'Paused'
+  | 'Saturated'
+  | 'Starving';
+
+/**
+ * What a finding means for Ready: 'fine' nothing; 'noted' is said, but the pool does its work; 'waiting'
+ * heals when something else happens that is under way or expected; 'stalled' needs somebody's hand.
+ */
+export type Effect = 'fine' | 'noted' | 'waiting' | 'stalled';
+
+export interface Finding extends Judged {
+  readonly type: FindingType;
+  readonly effect: Effect;
+}
+
+function good(type: FindingType, reason: string, message: string): Finding {
+  return { type, status: 'True', reason, message, effect: 'fine' };
+}
+
+function bad(type: FindingType, fault: Fault, effect: Exclude<Effect, 'fine'>): Finding {
+  return { type, status: 'False', reason: fault.reason, message: fault.message, effect };
+}
+
+/** What cannot be decided yet, because something before it failed. */
+export function unknown(type: FindingType, message: string): Finding {
+  return { type, status: 'Unknown', reason: 'NotReached', message, effect: 'noted' };
+}
+
+/** The spec and what is rendered from it: what cannot be bounded, or must not be written. */
+export function specAccepted(fault?: Fault): Finding {
+  return fault === undefined
+    ? good('SpecAccepted', 'Accepted', 'Everything that the spec says can be done.')
+    : bad('SpecAccepted', fault, 'stalled');
+}
+
+/** Faults that may heal by themselves: the cluster or the DNS record is on its way, or a server is to be started. */
+const passing = [
+  'PostgresDoesNotExist',
+  'PostgresKindNotInstalled',
+  'PostgresVersionUnknown',
+  'PostgresStopped',
+  'HostDoesNotResolve',
+];
+
+/** A cluster that does not exist may be on its way; every other fault is in what was written. */
+export function postgresFound(
+  found: { facts: ServerFacts; tls?: string | undefined } | { fault: Fault },
+): Finding {
+  if ('fault' in found) {
+    const expected = passing.includes(found.fault.reason);
+    return bad('PostgresFound', found.fault, expected ? 'waiting' : 'stalled');
+  }
+  const { host, port, maxConnections, primary, warning } = found.facts;
+  if (warning !== undefined) {
+    // A pool before a server that only reads does what it can, and is ready for the day when the server writes.
+    return bad('PostgresFound', warning, passing.includes(warning.reason) ? 'waiting' : 'noted');
+  }
+  const parts = [
+    `${host}:${port}`,
+    ...(primary === undefined ? [] : [`primary ${primary}`]),
+    `max_connections ${maxConnections.value} (${maxConnections.source})`,
+    ...(found.tls === undefined ? [] : [found.tls]),
+  ];
+  return good('PostgresFound', 'Found', parts.join(', '));
+}
+
+export function coresKnown(facts: ServerFacts, assumed: string): Finding {
+  if (facts.milliCores !== undefined) {
+    const cores = facts.milliCores.value / 1000;
+    return good('CoresKnown', 'Found', `${cores} (${facts.milliCores.source})`);
+  }
+  return bad(
+    'CoresKnown',
+    {
+      reason: 'CoresUnknown',
+      message: `Postgres has neither a cpu limit nor a cpu request, so the smallest safe size is used, that of ${assumed}: set one of them, or the ConnectionBudget's total`,
+    },
+    'noted',
+  );
+}
+
+/** Secrets are often created after the pool: a missing one is waited for. */
+export function credentialsFound(faults: readonly Fault[]): Finding {
+  const [first] = faults;
+  if (first === undefined) {
+    return good('CredentialsFound', 'Found', 'Every Secret that the spec names is there.');
+  }
+  const message = faults.map((fault) => fault.message).join('; ');
+  return bad('CredentialsFound', { reason: first.reason, message }, 'waiting');
+}
+
+export interface ShareState {
+  readonly share: number;
+  /** Connections that the pool holds now; less than the share while others give back. */
+  readonly held: number;
+  readonly shortage?: 'NoPod' | 'FewerPods' | 'BelowMin';
+  /** `namespace/name` of the ConnectionBudget. */
+  readonly budget: string;
+  readonly explanation: string;
+}
+
+export function shareGranted(state: ShareState): Finding {
+  const { share, held, shortage, budget, explanation } = state;
+  const fix = `raise the total of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
+  switch (shortage) {
+    case 'NoPod':
+      return bad(
+        'ShareGranted',
+        { reason: 'BudgetTooSmall', message: `No pod can run (${explanation}): ${fix}` },
+        'stalled',
+      );
+    case 'FewerPods':
+      return bad(
+        'ShareGranted',
+        { reason: 'FewerPods', message: `Fewer pods than asked for (${explanation}): ${fix}` },
+        'noted',
+      );
+    case 'BelowMin':
+      return bad(
+        'ShareGranted',
+        { reason: 'BelowMin', message: `The share is below sizing.min (${explanation}): ${fix}` },
+        'noted',
+      );
+  }
+  if (held < share) {
+    return bad(
+      'ShareGranted',
+      {
+        reason: 'WaitingForOthers',
+        message: `${held} of ${share} connections are here; the rest follows as the other pools of ConnectionBudget ${budget} give it back`,
+      },
+      'waiting',
+    );
+  }
+  return good('ShareGranted', 'Granted', `${share} connections of ConnectionBudget ${budget}`);
+}
+
+/** Whether the counted workloads fit: most important first. */
+export function clientsFit(connections: number, faults: readonly Fault[]): Finding {
+  const [first] = faults;
+  if (first === undefined) {
+    return good(
+      'ClientsFit',
+      'Fits',
+      `The workloads can open ${connections} connections, and the pool can serve them.`,
+    );
+  }
+  const message = faults.map((fault) => fault.message).join('; ');
+  return bad('ClientsFit', { reason: first.reason, message }, 'noted');
+}
+
+/** Whether all that the pool's processes can hold is within what it was allotted. */
+export function withinBudget(state: {
+  readonly allotted: number;
+  /** Infinite when a file cannot be read. */
+  readonly charged: number;
+  /** Holders that have not proven their configuration and keep their charge. */
+  readonly unproven: readonly string[];
+}): Finding {
+  const { allotted, charged, unproven } = state;
+  const who = unproven.length === 0 ? '' : `; not proven yet: ${unproven.join(', ')}`;
+  if (charged > allotted) {
+    const count = Number.isFinite(charged) ? `${charged}` : 'An unknown number of';
+    return bad(
+      'WithinBudget',
+      {
+        reason: 'GivingBack',
+        message: `${count} connections can be open and ${allotted} are allotted: they are closed as clients release them${who}`,
+      },
+      'waiting',
+    );
+  }
+  return good('WithinBudget', 'Exact', `At most ${charged} of ${allotted} connections${who}`);
+}
+
+/** Writing the objects: an object of the same name that is not ours, or one that the API server refuses. */
+export function objectsApplied(fault?: Fault): Finding {
+  return fault === undefined
+    ? good('ObjectsApplied', 'Applied', 'Every object is as it should be.')
+    : bad('ObjectsApplied', fault, 'stalled');
+}
+
+export interface PodCounts {
+  /** spec.pooler.replicas. */
+  readonly asked: number;
+  /** Pods that the budget allows, and that are to run. */
+  readonly target: number;
+  readonly existing: number;
+  readonly ready: number;
+  /** Pods whose running process has confirmed its file. */
+  readonly confirmed: number;
+  /** Pods that must be replaced, because PgBouncer cannot reload what changed, with what it was. */
+  readonly toReplace: number;
+  readonly restartFor?: readonly string[];
+  /** Pods that are emptied before they go, each with what is left of its clients. */
+  readonly draining?: readonly string[];
+  /** Databases and users that are drained before they go from the files, each with what is left. */
+  readonly leaving?: readonly string[];
+  /** A pod that serves clients and whose console cannot be asked, with the reason. */
+  readonly silent?: string | undefined;
+}
+
+export function configApplied(pods: PodCounts): Finding {
+  const { confirmed, target, toReplace, restartFor = [], leaving = [], silent } = pods;
+  if (toReplace > 0) {
+    const what = restartFor.length === 0 ? 'the pod template' : restartFor.join(', ');
+    return bad(
+      'ConfigApplied',
+      {
+        reason: 'ReplacingPods',
+        message: `${toReplace} pods are replaced one at a time, because ${what} cannot be changed in a running pod`,
+      },
+      'waiting',
+    );
+  }
+  const message = `${confirmed} of ${target} pods have confirmed their configuration`;
+  if (leaving.length > 0 && confirmed >= target) {
+    const text = `No new clients, and the idle ones are closed: ${leaving.join(', ')}`;
+    return bad('ConfigApplied', { reason: 'EntriesLeaving', message: text }, 'waiting');
+  }
+  return confirmed >= target
+    ? good('ConfigApplied', 'Confirmed', message)
+    : bad(
+        'ConfigApplied',
+        {
+          reason: 'NotConfirmed',
+          message: silent === undefined ? message : `${message}; ${silent}`,
+        },
+        'waiting',
+      );
+}
+
+/** `fault` says what a pod that does not start reports: an image that cannot be pulled, a crash. */
+export function podsReady(pods: PodCounts, fault?: Fault): Finding {
+  const { ready, target, existing, asked, draining = [] } = pods;
+  if (draining.length > 0 && ready >= target) {
+    const message = `Out of the Service, and their idle clients are closed: ${draining.join(', ')}`;
+    return bad('PodsReady', { reason: 'PodsDraining', message }, 'waiting');
+  }
+  if (ready >= target && existing > target) {
+    const message = `${existing - target} pods are leaving; they wait for their clients`;
+    return bad('PodsReady', { reason: 'PodsLeaving', message }, 'waiting');
+  }
+  if (ready >= target) {
+    return good(
+      'PodsReady',
+      'Ready',
+      asked === 0 ? 'No pods are asked for' : `${ready} of ${target} pods serve clients`,
+    );
+  }
+  if (fault !== undefined) return bad('PodsReady', fault, 'waiting');
+  const message = `${ready} of ${target} pods serve clients`;
+  return bad('PodsReady', { reason: 'PodsNotReady', message }, 'waiting');
+}

@@ -1,0 +1,97 @@
+// What one holder's file is to say, in the engine's terms: from the pool and the holder's grant.
+import type { DatabaseEntry, HolderConfig, Peer, UserEntry } from '../../engines/engine.ts';
+import { compare, sortedKeys } from './manifest.ts';
+import { holderName, peerIdOf, podHost, podName } from './names.ts';
+import {
+  CLIENT_CERT_FILE,
+  CLIENT_KEY_FILE,
+  LISTEN_PORT,
+  SERVER_CA_FILE,
+  USER_LIST_FILE,
+} from './paths.ts';
+import { serverTlsOf } from './server-tls.ts';
+import type { HolderView, PoolView } from './view.ts';
+
+/** May only read the statistics. No password is made for it, so nobody logs in as it yet. */
+export const STATS_USER = 'spillway-stats';
+
+export function holderConfig(view: PoolView, holder: HolderView): HolderConfig {
+  const { spec, server } = view;
+  const { client } = spec.tls;
+  const tls = serverTlsOf(spec, view.identity.namespace, server);
+  return {
+    generation: holder.grant.generation,
+    listenPort: LISTEN_PORT,
+    mode: spec.mode,
+    target: { host: server.host, port: server.port },
+    databases: databasesOf(view),
+    users: usersOf(view, holder),
+    axis: view.axis,
+    caps: [...holder.grant.caps].sort((a, b) => compare(a.name, b.name)),
+    maxClientConnections: view.maxClientConn,
+    ...(view.sharers === undefined ? {} : { sharers: view.sharers }),
+    peerId: holder.peerId,
+    peers: peersOf(view),
+    admin: { adminUser: view.console.user, statsUser: STATS_USER },
+    authFile: USER_LIST_FILE,
+    serverTls: {
+      mode: tls.mode,
+      ...(tls.ca !== undefined ? { caFile: SERVER_CA_FILE } : {}),
+      ...(tls.ca !== undefined && view.caVersion !== undefined
+        ? { caVersion: view.caVersion }
+        : {}),
+    },
+    ...(client !== undefined
+      ? { clientTls: { mode: client.mode, certFile: CLIENT_CERT_FILE, keyFile: CLIENT_KEY_FILE } }
+      : {}),
+    parameters: sortedKeys(spec.parameters),
+  };
+}
+
+function databasesOf({ spec, leaving }: PoolView): HolderConfig['databases'] {
+  if (spec.databases.some((database) => database.name === '*')) return 'any';
+  return spec.databases
+    .map(
+      ({ name, dbname }): DatabaseEntry => ({ name, ...(dbname !== undefined ? { dbname } : {}) }),
+    )
+    .concat((leaving?.databases ?? []).map((database) => ({ ...database, leaving: true })))
+    .sort((a, b) => compare(a.name, b.name));
+}
+
+/** Where users are the axis, one that the grant does not bound gets no line. */
+function usersOf({ spec, axis, leaving }: PoolView, holder: HolderView): readonly UserEntry[] {
+  const capped = new Set(holder.grant.caps.map((cap) => cap.name));
+  return (spec.users ?? [])
+    .map(({ name }): UserEntry => ({ name }))
+    .concat((leaving?.users ?? []).map((name) => ({ name, leaving: true })))
+    .filter((user) => axis === 'database' || capped.has(user.name))
+    .sort((a, b) => compare(a.name, b.name));
+}
+
+/**
+ * Every process that there is or is soon to be, so that a cancel request which the Service sends to the
+ * wrong pod finds its way. A name that does not resolve (yet) is looked up only when a cancel is for it.
+ * The pods asked for are listed before they exist: else each new one would mean another reload of all.
+ */
+function peersOf({ identity, spec, settings, holders, replicas }: PoolView): readonly Peer[] {
+  const ids = new Map<number, Peer>();
+  const add = (ordinal: number, id: number) =>
+    ids.set(id, {
+      id,
+      host: podHost(identity.name, identity.namespace, ordinal, settings.clusterDomain),
+      port: LISTEN_PORT,
+    });
+  const pods = Math.max(spec.pooler.replicas, replicas);
+  for (let ordinal = 0; ordinal < pods; ordinal++) add(ordinal, peerIdOf(ordinal));
+  for (const holder of holders) add(holder.ordinal, holder.peerId);
+  return [...ids.values()].sort((a, b) => a.id - b.id);
+}
+
+/** The holder of an ordinal, as far as names go; the ledger adds the grant. */
+export function holderIdentity(
+  pool: string,
+  ordinal: number,
+): Omit<HolderView, 'grant' | 'olderEpochs'> {
+  const pod = podName(pool, ordinal);
+  return { name: holderName(pod), pod, ordinal, peerId: peerIdOf(ordinal) };
+}

@@ -1,0 +1,118 @@
+// The names of everything that belongs to one pool, and the way back from a name. Pure arithmetic on
+// strings: two pools never get the same name for the same kind of object, except as said at `namesOf`.
+
+/**
+ * Longest name of a ConnectionPool. The StatefulSet is `<pool>-pooler`, and Kubernetes writes its name
+ * with an 11-character hash into a label of 63, so that it may have 52.
+ */
+export const MAX_POOL_NAME = 45;
+
+/** Most pods of a pool (spec.pooler.replicas) and most processes in a pod; both bound the peer ids. */
+export const MAX_PODS = 100;
+export const MAX_PROCESSES = 160;
+
+export interface PoolNames {
+  /** What applications connect to. */
+  readonly clientService: string;
+  readonly statefulSet: string;
+  /** Gives pods their DNS names. */
+  readonly headlessService: string;
+  readonly configMap: string;
+  readonly disruptionBudget: string;
+  readonly autoscaler: string;
+  readonly serviceAccount: string;
+  readonly networkPolicy: string;
+  readonly userListSecret: string;
+  readonly consoleSecret: string;
+}
+
+/**
+ * The client Service is named as the pool itself, because it stands in connection strings. A pool
+ * `shop-pooler` beside a pool `shop` therefore wants the name of the other's headless Service: whoever
+ * comes second is told so in a condition, and nothing is taken over.
+ */
+export function namesOf(pool: string): PoolNames {
+  const workload = `${pool}-pooler`;
+  return {
+    clientService: pool,
+    statefulSet: workload,
+    headlessService: workload,
+    configMap: workload,
+    disruptionBudget: workload,
+    autoscaler: workload,
+    serviceAccount: workload,
+    networkPolicy: workload,
+    userListSecret: `${workload}-users`,
+    consoleSecret: `${workload}-console`,
+  };
+}
+
+export function podName(pool: string, ordinal: number): string {
+  return `${namesOf(pool).statefulSet}-${ordinal}`;
+}
+
+/** The ordinal of a pool's pod, or undefined when the name is not one that its StatefulSet gives. */
+export function ordinalOf(pool: string, pod: string): number | undefined {
+  const prefix = `${namesOf(pool).statefulSet}-`;
+  if (!pod.startsWith(prefix)) return undefined;
+  return parseOrdinal(pod.slice(prefix.length));
+}
+
+/** The name of a holder: one pooler process of a pod. */
+export function holderName(pod: string, process = 0): string {
+  return `${pod}-${process}`;
+}
+
+/** PgBouncer's peer_id of a process, 1 to 16000; stable for the ordinal. */
+export function peerIdOf(ordinal: number, process = 0): number {
+  if (ordinal >= MAX_PODS || process >= MAX_PROCESSES) {
+    throw new RangeError(`no peer id for process ${process} of pod ${ordinal}`);
+  }
+  return process * MAX_PODS + ordinal + 1;
+}
+
+/** The DNS name of a pod, complete, so that no search list is tried. */
+export function podHost(
+  pool: string,
+  namespace: string,
+  ordinal: number,
+  clusterDomain: string,
+): string {
+  return `${podName(pool, ordinal)}.${namesOf(pool).headlessService}.${namespace}.svc.${clusterDomain}`;
+}
+
+/** The DNS name that applications use. */
+export function clientHost(pool: string, namespace: string, clusterDomain: string): string {
+  return `${namesOf(pool).clientService}.${namespace}.svc.${clusterDomain}`;
+}
+
+/** The key of a holder's file in the ConfigMap; the epoch is a part of the path in the pod template. */
+export function fileKey(holder: string, epoch: number): string {
+  return `${holder}.${epoch}.ini`;
+}
+
+export interface FileKey {
+  readonly holder: string;
+  readonly pod: string;
+  readonly ordinal: number;
+  readonly process: number;
+  readonly epoch: number;
+}
+
+/** Reads a key of the pool's ConfigMap back; undefined for one that this pool never writes. */
+export function parseFileKey(pool: string, key: string): FileKey | undefined {
+  const match = /^(.+)-([0-9]+)\.([0-9]+)\.ini$/.exec(key);
+  const [, pod, processText, epochText] = match ?? [];
+  if (pod === undefined || processText === undefined || epochText === undefined) return undefined;
+  const ordinal = ordinalOf(pool, pod);
+  const process = parseOrdinal(processText);
+  const epoch = parseOrdinal(epochText);
+  if (ordinal === undefined || process === undefined || epoch === undefined) return undefined;
+  return { holder: holderName(pod, process), pod, ordinal, process, epoch };
+}
+
+/** Decimal without leading zeros: a name that is not exactly what we write is not ours. */
+function parseOrdinal(text: string): number | undefined {
+  if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) return undefined;
+  return Number(text);
+}

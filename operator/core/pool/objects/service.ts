@@ -1,0 +1,21 @@
+// The Service that applications connect to: it has the name of the pool.
+import { SERVING_LABEL, selectorOf } from '../labels.ts';
+import { type Manifest, metadataOf, sortedKeys } from '../manifest.ts';
+import { namesOf } from '../names.ts';
+import { PORT_NAME } from '../paths.ts';
+import type { PoolView } from '../view.ts';
+
+export function service({ identity, spec }: PoolView): Manifest {
+  const { type, port, annotations } = spec.pooler.service;
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: metadataOf(identity, namesOf(identity.name).clientService, annotations),
+    spec: {
+      type,
+      selector: sortedKeys({ ...selectorOf(identity), [SERVING_LABEL]: 'true' }),
+      // The protocol is a key of the list in server-side apply and so must be said.
+      ports: [{ name: PORT_NAME, port, protocol: 'TCP', targetPort: PORT_NAME }],
+    },
+  };
+}

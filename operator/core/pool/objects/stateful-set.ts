@@ -1,0 +1,44 @@
+// The StatefulSet of the pooler pods. Its pods have stable names, because a grant is held by name.
+
+import { hash } from 'node:crypto';
+import { SERVING_LABEL, selectorOf, TEMPLATE_ANNOTATION } from '../labels.ts';
+import { canonical, type Json, type Manifest, metadataOf } from '../manifest.ts';
+import { namesOf } from '../names.ts';
+import type { PoolView } from '../view.ts';
+import { podTemplate } from './pod-template.ts';
+
+export function statefulSet(view: PoolView): Manifest {
+  const { identity, replicas } = view;
+  const names = namesOf(identity.name);
+  const template = markedTemplate(view);
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: metadataOf(identity, names.statefulSet),
+    spec: {
+      replicas,
+      serviceName: names.headlessService,
+      selector: { matchLabels: { ...selectorOf(identity) } },
+      // Pods do not wait for each other: one that cannot start must not keep the others away.
+      podManagementPolicy: 'Parallel',
+      // The operator drains and deletes pods itself, one at a time; the controller would just kill them.
+      updateStrategy: { type: 'OnDelete' },
+      // Nobody rolls back to an old revision: the operator writes the one that is meant.
+      revisionHistoryLimit: 2,
+      template,
+    },
+  };
+}
+
+/**
+ * The template with a mark of what makes a pod outdated: everything but the epoch of its file path, which moves with
+ * every lowering and which the running pods need not follow, and but the label that is written on live pods.
+ */
+function markedTemplate(view: PoolView): Json {
+  const steady = canonical(podTemplate({ ...view, epoch: 0 }));
+  const mark = hash('sha256', JSON.stringify(steady), 'hex').slice(0, 16);
+  const template = podTemplate(view);
+  const annotations = { ...template.metadata.annotations, [TEMPLATE_ANNOTATION]: mark };
+  const labels = { ...template.metadata.labels, [SERVING_LABEL]: 'true' };
+  return canonical({ ...template, metadata: { labels, annotations } });
+}

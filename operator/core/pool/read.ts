@@ -1,0 +1,227 @@
+// From raw objects of one pool to the ledger's picture of its holders. Total: whatever an object says,
+// the answer is a state, because it may have been edited by hand.
+import type { GrantRecord } from '../../api/connection-pool.ts';
+import type { CapAxis, Engine, Observation as EngineObservation } from '../../engines/engine.ts';
+import type { RawObject } from '../../postgres/adapter.ts';
+import type {
+  FileState,
+  HolderState,
+  Observation,
+  PodState,
+  WorkloadState,
+} from '../ledger/state.ts';
+import { fileKey, holderName, ordinalOf, parseFileKey } from './names.ts';
+
+/** What the console observer knows of one pod. */
+export interface ConsoleRecord {
+  readonly podUid: string;
+  /** Absent: asked, and no answer yet. */
+  readonly observation?: EngineObservation;
+}
+
+export interface PoolObjects {
+  /** Name of the pool. */
+  readonly name: string;
+  readonly grants: readonly GrantRecord[];
+  readonly configMap?: RawObject | undefined;
+  readonly statefulSet?: RawObject | undefined;
+  /** Pods of this very pool (by uid), in any phase. */
+  readonly pods: readonly RawObject[];
+  /** By the uid of the pod that was asked. */
+  readonly consoles: ReadonlyMap<string, ConsoleRecord>;
+  /** The list of users as it is written, for processes that have read it. */
+  readonly userList?: ReadUserList | undefined;
+}
+
+export interface ReadUserList {
+  /** A process that shows this user has read the list. */
+  readonly mark: string;
+  /** Who can log in with it. */
+  readonly users: readonly string[];
+}
+
+/** Everything of which a holder of the pool can be known. */
+export function readHolders(objects: PoolObjects, axis: CapAxis, engine: Engine): HolderState[] {
+  const files = readFiles(objects, engine);
+  const pods = readPods(objects);
+  const grants = new Map(objects.grants.map((g) => [g.holder, g]));
+  const names = new Set([...files.keys(), ...pods.keys(), ...grants.keys()]);
+  return [...names].flatMap((name) => {
+    const ordinal = ordinalOfHolder(objects.name, name);
+    if (ordinal === undefined) return [];
+    const file = files.get(name);
+    const pod = pods.get(name);
+    const grant = grants.get(name);
+    const record = pod === undefined ? undefined : objects.consoles.get(pod.state.uid);
+    const observation = observationOf(record, axis, engine, objects.userList);
+    const holder: HolderState = {
+      name,
+      ordinal,
+      ...(grant === undefined
+        ? {}
+        : { grant: { connections: grant.connections, generation: grant.generation } }),
+      ...(file === undefined ? {} : { file }),
+      ...(pod === undefined ? {} : { pod: pod.state }),
+      ...(observation === undefined ? {} : { observation }),
+      // A pod that has no address yet cannot be asked, and holds no connection.
+      asked: pod === undefined || record !== undefined || !pod.askable,
+    };
+    return [holder];
+  });
+}
+
+/** Texts of a holder's files, by epoch. */
+export function fileTexts(objects: PoolObjects): Map<string, Map<number, string>> {
+  const texts = new Map<string, Map<number, string>>();
+  for (const [key, text] of Object.entries(dataOf(objects.configMap))) {
+    const parsed = parseFileKey(objects.name, key);
+    if (parsed === undefined) continue;
+    const byEpoch = texts.get(parsed.holder) ?? new Map<number, string>();
+    byEpoch.set(parsed.epoch, text);
+    texts.set(parsed.holder, byEpoch);
+  }
+  return texts;
+}
+
+/** The newest epoch of the file keys; 0 without any. */
+export function newestFileEpoch(objects: PoolObjects): number {
+  return Math.max(0, ...[...fileTexts(objects).values()].flatMap((byEpoch) => [...byEpoch.keys()]));
+}
+
+/** Files by ConfigMap: a version of it never changes, and a budget reads those of all its pools. */
+const readBefore = new WeakMap<RawObject, Map<string, FileState>>();
+
+/**
+ * A holder's file under all of its epochs: the caps are the largest of each, because a pod may start with any; the
+ * generation is the smallest, because only what all of them say can be confirmed.
+ */
+function readFiles(objects: PoolObjects, engine: Engine): Map<string, FileState> {
+  const known = objects.configMap && readBefore.get(objects.configMap);
+  if (known !== undefined) return known;
+  const files = new Map<string, FileState>();
+  if (objects.configMap !== undefined) readBefore.set(objects.configMap, files);
+  for (const [holder, byEpoch] of fileTexts(objects)) {
+    let merged: FileState | undefined;
+    for (const text of byEpoch.values()) {
+      const file = engine.readHolderFile(text);
+      merged = merge(
+        merged,
+        'error' in file
+          ? 'unreadable'
+          : { generation: file.mark.generation, caps: file.caps, connections: file.connections },
+      );
+    }
+    if (merged !== undefined) files.set(holder, merged);
+  }
+  return files;
+}
+
+function merge(a: FileState | undefined, b: FileState): FileState {
+  if (a === undefined) return b;
+  if (a === 'unreadable' || b === 'unreadable') return 'unreadable';
+  const caps = new Map(a.caps.map((c) => [c.name, c.connections]));
+  for (const { name, connections } of b.caps)
+    caps.set(name, Math.max(caps.get(name) ?? 0, connections));
+  return {
+    generation: Math.min(a.generation, b.generation),
+    caps: [...caps].map(([name, connections]) => ({ name, connections })),
+    connections: Math.max(a.connections, b.connections),
+  };
+}
+
+interface PodRead {
+  readonly state: PodState;
+  readonly askable: boolean;
+}
+
+function readPods(objects: PoolObjects): Map<string, PodRead> {
+  const pods = new Map<string, PodRead>();
+  for (const pod of objects.pods) {
+    const { name, uid, deletionTimestamp } = pod.metadata ?? {};
+    if (name === undefined || uid === undefined) continue;
+    const ordinal = ordinalOf(objects.name, name);
+    if (ordinal === undefined || isOver(pod)) continue;
+    const state = { uid, terminating: deletionTimestamp !== undefined, epoch: epochOfPod(pod) };
+    pods.set(holderName(name), { state, askable: podAddress(pod) !== undefined });
+  }
+  return pods;
+}
+
+/** Where a pod's console is; undefined while no container of it runs. */
+export function podAddress(pod: RawObject): string | undefined {
+  const status = pod.status as
+    | { podIP?: string; containerStatuses?: { state?: { running?: object } }[] }
+    | undefined;
+  const running = status?.containerStatuses?.some((c) => c.state?.running !== undefined) === true;
+  return running ? status?.podIP : undefined;
+}
+
+/** Its processes have ended for good; the StatefulSet will replace it. */
+function isOver(pod: RawObject): boolean {
+  const phase = (pod.status as { phase?: string } | undefined)?.phase;
+  return phase === 'Succeeded' || phase === 'Failed';
+}
+
+/** The epoch in the file path that the pod was made with. */
+export function epochOfPod(pod: RawObject): number {
+  return epochOfSpec(pod.spec);
+}
+
+interface PodSpecLike {
+  readonly containers?: readonly { readonly args?: readonly string[] }[];
+}
+
+function epochOfSpec(spec: unknown): number {
+  for (const container of (spec as PodSpecLike | undefined)?.containers ?? []) {
+    for (const argument of container.args ?? []) {
+      const match = /\.([0-9]{1,15})\.ini$/.exec(argument);
+      if (match !== null) return Number(match[1]);
+    }
+  }
+  return 0;
+}
+
+export function readWorkload(statefulSet: RawObject | undefined): WorkloadState | undefined {
+  if (statefulSet === undefined) return undefined;
+  const spec = statefulSet.spec as { replicas?: number; template?: { spec?: unknown } } | undefined;
+  const status = statefulSet.status as { observedGeneration?: number } | undefined;
+  return {
+    replicas: spec?.replicas ?? 1,
+    epoch: epochOfSpec(spec?.template?.spec),
+    seen: (status?.observedGeneration ?? 0) >= Number(statefulSet.metadata?.generation ?? 0),
+  };
+}
+
+function observationOf(
+  record: ConsoleRecord | undefined,
+  axis: CapAxis,
+  engine: Engine,
+  list: ReadUserList | undefined,
+): Observation | undefined {
+  const seen = record?.observation;
+  if (record === undefined || seen === undefined) return undefined;
+  // Users whom a process only remembers open nothing, once it has read a list that they are not in.
+  const canLogIn =
+    list !== undefined && seen.userMarks.includes(list.mark) ? list.users : undefined;
+  const running = engine.runningCapacity(seen, axis, canLogIn);
+  const sessions = axis === 'database' ? seen.sessions.byDatabase : seen.sessions.byUser;
+  const counted = Object.entries(sessions).map(([name, connections]) => ({ name, connections }));
+  return {
+    podUid: record.podUid,
+    generation: seen.mark?.generation ?? 0,
+    // What is not bounded is a connection count that no cap stands for: it is carried under a name of its own.
+    caps: Number.isFinite(running.connections)
+      ? running.caps
+      : [{ name: '(unbounded)', connections: Number.POSITIVE_INFINITY }],
+    sessions: counted.filter((c) => c.connections > 0),
+  };
+}
+
+function ordinalOfHolder(pool: string, holder: string): number | undefined {
+  return parseFileKey(pool, fileKey(holder, 0))?.ordinal;
+}
+
+export function dataOf(object: RawObject | undefined): Readonly<Record<string, string>> {
+  const data = object?.data;
+  return typeof data === 'object' && data !== null ? (data as Record<string, string>) : {};
+}

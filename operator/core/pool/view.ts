@@ -1,0 +1,92 @@
+// Everything that the renderers of one pool's objects need, decided before any of them runs.
+import type { ConnectionPoolSpec } from '../../api/connection-pool.ts';
+import type { CapAxis, DatabaseEntry } from '../../engines/engine.ts';
+import type { Fault, ServerFacts } from '../../postgres/adapter.ts';
+import type { Grant } from '../ledger/grant.ts';
+
+/** The operator's own settings that show in rendered objects. */
+export interface RenderSettings {
+  /** Image of the pooler where the pool names none. */
+  readonly poolerImage: string;
+  /** DNS domain of the Kubernetes cluster, usually "cluster.local". */
+  readonly clusterDomain: string;
+  /** Namespace of the operator, from which consoles are asked. */
+  readonly operatorNamespace: string;
+}
+
+/** The pool itself, without what the API server adds. */
+export interface PoolIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Labels and annotations of the ConnectionPool are not passed on; this is only who owns the objects. */
+}
+
+/** One holder, a pooler process, as it is to be written now. */
+export interface HolderView {
+  /** `<pod>-<process>`, and the stem of its file key. */
+  readonly name: string;
+  readonly pod: string;
+  readonly ordinal: number;
+  /** PgBouncer's peer_id, 1 to 16383, stable for the ordinal. */
+  readonly peerId: number;
+  /** What it may hold; only the ledger makes one. */
+  readonly grant: Grant;
+  /**
+   * Epochs of the file paths that live pods of this name were started with, besides the pool's present
+   * one: the same file stands under these keys too, or a reload would find none.
+   */
+  readonly olderEpochs: readonly number[];
+}
+
+export interface PoolView {
+  readonly identity: PoolIdentity;
+  readonly spec: ConnectionPoolSpec;
+  readonly settings: RenderSettings;
+  readonly server: ServerFacts;
+  /** The axis on which PgBouncer counts exactly, and its entries in a stable order. */
+  readonly axis: CapAxis;
+  readonly entries: readonly string[];
+  /** Client connections that each process accepts. */
+  readonly maxClientConn: number;
+  /** See `HolderConfig.sharers`; absent until starving was seen. */
+  readonly sharers?: number;
+  /** Sorted by ordinal; the holders that may have a file now. */
+  readonly holders: readonly HolderView[];
+  /** Pods that the StatefulSet asks for now. */
+  readonly replicas: number;
+  /** Epoch of the file path in the pod template; see docs/decisions. */
+  readonly epoch: number;
+  /** Version of the Secret with the server's CA; absent when there is none, or it is not known. */
+  readonly caVersion?: string;
+  /** The users with their passwords as read from their Secrets; sorted by name. */
+  readonly users: readonly UserCredential[];
+  /**
+   * Users that a running process remembers although nobody lists them now: they stay in the list, with a
+   * secret that nobody has, or PgBouncer would go on letting them in. See `Engine.remembered`.
+   */
+  readonly revoked?: readonly string[];
+  /** Clients wait in the pods: none may go. */
+  readonly paused?: boolean;
+  /** Entries that the spec names no more and whose clients are still there. */
+  readonly leaving?: {
+    readonly databases: readonly DatabaseEntry[];
+    readonly users: readonly string[];
+  };
+  /** The console's generated credentials. */
+  readonly console: ConsoleCredential;
+}
+
+export interface UserCredential {
+  readonly name: string;
+  readonly password: string;
+}
+
+export interface ConsoleCredential {
+  readonly user: string;
+  readonly password: string;
+  /** Secret of the user list's mark; nobody logs in with it. */
+  readonly markSecret: string;
+}
+
+export type { Fault };

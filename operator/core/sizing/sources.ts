@@ -1,0 +1,123 @@
+// Where each number of `status.sizing` comes from: found on which object, said by whom, or computed how.
+import type { SizingSource } from '../../api/connection-pool.ts';
+import { formatMilli, milliOf } from '../../api/quantity.ts';
+import { ASSUMED_MILLI_CORES } from './server-budget.ts';
+import type { OwnerLimits, SizedPool, SizedServer } from './size-server.ts';
+
+export interface SourcesInput {
+  readonly server: SizedServer;
+  /** The owner's word, and the ConnectionBudget that has it, as `namespace/name`. */
+  readonly owner: OwnerLimits | undefined;
+  readonly budgetName: string;
+  readonly pools: readonly SizedPool[];
+  readonly pool: SizedPool;
+  readonly maxClientConn: { readonly max: number; readonly source: string };
+}
+
+/** Longest source that is kept; the schema takes 1024. */
+const MAX_SOURCE = 500;
+
+/** In the order of the computation. No number here changes by itself: they follow specs and objects. */
+export function sourcesOf(input: SourcesInput): SizingSource[] {
+  const { server, owner, pool, maxClientConn } = input;
+  const { budget, limits, facts } = server;
+  const ofBudget = (field: string) => `spec.${field} of ConnectionBudget ${input.budgetName}`;
+  const milliCores = facts.milliCores?.value ?? ASSUMED_MILLI_CORES;
+  const share = server.shares.get(pool.uid)?.connections ?? 0;
+  const setAside = (owner?.reserved ?? []).map((r) => `${r.connections} for ${r.name}`);
+  const rows: readonly (readonly [string, string | number, string])[] = [
+    [
+      'cores',
+      formatMilli(milliCores),
+      facts.milliCores?.source ?? 'assumed, the fewest: nothing says how many there are',
+    ],
+    [
+      'coresFactor',
+      formatMilli(limits.milliCoresFactor),
+      owner?.coresFactor !== undefined
+        ? ofBudget('coresFactor')
+        : (saidBy(input.pools, limits.milliCoresFactor, (p) =>
+            p.spec.sizing.coresFactor === undefined
+              ? undefined
+              : milliOf(p.spec.sizing.coresFactor),
+          ) ?? "the default, of PostgreSQL's own formula"),
+    ],
+    [
+      'spindles',
+      limits.spindles,
+      owner?.spindles !== undefined
+        ? ofBudget('spindles')
+        : (saidBy(input.pools, limits.spindles, (p) => p.spec.sizing.spindles) ??
+          'the default, for SSD and cloud disks'),
+    ],
+    ['optimum', budget.optimum, 'cores × coresFactor + spindles, rounded down'],
+    ['maxConnections', limits.maxConnections, facts.maxConnections.source],
+    [
+      'reserved',
+      budget.reserved,
+      [
+        `${limits.reservedConnections} of the server (${facts.reservedConnections.source})`,
+        ...(setAside.length === 0
+          ? []
+          : [`set aside by ConnectionBudget ${input.budgetName}: ${setAside.join(', ')}`]),
+      ].join('; '),
+    ],
+    [
+      'slack',
+      budget.slack,
+      owner?.slack === undefined
+        ? 'the default: a tenth of maxConnections, at least 5'
+        : ofBudget('slack'),
+    ],
+    ['budget', budget.total, budgetSource(server, ofBudget('total'))],
+    ['share', share, shareSource(input)],
+    ['maxClientConn', maxClientConn.max, maxClientConn.source],
+  ];
+  return rows.map(([field, value, source]) => ({
+    field,
+    value: String(value),
+    source: source.length > MAX_SOURCE ? `${source.slice(0, MAX_SOURCE - 1)}…` : source,
+  }));
+}
+
+/** The pool that said the number: where several do, the smallest counts, and the first of them by name. */
+function saidBy(
+  pools: readonly SizedPool[],
+  value: number,
+  of: (pool: SizedPool) => number | undefined,
+): string | undefined {
+  const names = pools.filter((p) => of(p) === value).map((p) => `${p.namespace}/${p.name}`);
+  const [first] = names.sort();
+  return first === undefined ? undefined : `spec.sizing of ConnectionPool ${first}`;
+}
+
+function budgetSource({ budget, limits }: SizedServer, owner: string): string {
+  if (budget.total > budget.active) {
+    return 'maxConnections − reserved − slack, because a session-mode pool holds connections for idle clients';
+  }
+  switch (budget.decidedBy) {
+    case 'owner':
+      return owner;
+    case 'guard':
+      return `maxConnections − reserved − slack, which is less than ${limits.total === undefined ? 'the optimum' : owner}`;
+    case 'optimum':
+      return 'the optimum';
+  }
+}
+
+function shareSource({ server, pools, pool }: SourcesInput): string {
+  const { weight, min, max } = pool.spec.sizing;
+  const share = server.shares.get(pool.uid);
+  if (pool.spec.pooler.replicas === 0) return 'spec.pooler.replicas is 0';
+  if (share?.shortage === 'NoPod') return 'there is not enough for one pod';
+  const sum = pools
+    .filter((p) => p.spec.pooler.replicas > 0)
+    .reduce((total, p) => total + p.spec.sizing.weight, 0);
+  const bound =
+    share?.connections === max
+      ? ', at its max'
+      : share?.connections === min
+        ? ', raised to its min'
+        : '';
+  return sum === weight ? `all of the budget${bound}` : `weight ${weight} of ${sum}${bound}`;
+}

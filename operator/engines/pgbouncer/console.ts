@@ -1,0 +1,297 @@
+/**
+ * The admin console of one running process, over TCP. It speaks the simple query protocol only, gives
+ * counters as text, and counts as a client of its process: a connection that stays open would hold up
+ * a pod that must stop, so every call opens one, asks, and closes it whatever happens.
+ */
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import {
+  type Closing,
+  type Console,
+  type ConsoleAddress,
+  ConsoleError,
+  type Observation,
+  type ObservedClient,
+  type ObservedPool,
+  type ObservedSessions,
+} from '../engine.ts';
+import { readClients } from './clients.ts';
+import { isUserMark, parseMark } from './mark.ts';
+
+type Row = Readonly<Record<string, string | null>>;
+type Ask = (command: string) => Promise<readonly Row[]>;
+
+export const console: Console = { observe, reload, reconnect, pause, resume, closeClients };
+
+/** One connection, eight questions, one after the other: together a few milliseconds. */
+function observe(address: ConsoleAddress): Promise<Observation> {
+  return withConsole(address, async (ask) => {
+    const version = await ask('SHOW VERSION');
+    const config = await ask('SHOW CONFIG');
+    const databases = await ask('SHOW DATABASES');
+    const users = await ask('SHOW USERS');
+    const pools = await ask('SHOW POOLS');
+    const servers = await ask('SHOW SERVERS');
+    const stats = await ask('SHOW STATS_TOTALS');
+    const state = await ask('SHOW STATE');
+    return readObservation({ version, config, databases, users, pools, servers, stats, state });
+  });
+}
+
+async function reload(address: ConsoleAddress): Promise<void> {
+  await withConsole(address, (ask) => ask('RELOAD'));
+}
+
+async function reconnect(address: ConsoleAddress, database?: string): Promise<void> {
+  const name = database === undefined ? '' : ` ${quoted(database)}`;
+  await withConsole(address, (ask) => ask(`RECONNECT${name}`));
+}
+
+/** PAUSE answers when the last transaction has ended; it has begun long before. */
+async function pause(address: ConsoleAddress): Promise<void> {
+  await withConsole(address, async (ask) => {
+    if (await isPaused(ask)) return;
+    await Promise.race([ask('PAUSE'), sleep(pauseMs)]);
+  });
+}
+
+/** Each name apart: one that was paused alone is not resumed with all. */
+async function resume(address: ConsoleAddress): Promise<void> {
+  await withConsole(address, async (ask) => {
+    for (const row of await ask('SHOW DATABASES')) {
+      if (text(row, 'paused') !== '0') await ask(`RESUME ${quoted(text(row, 'name'))}`);
+    }
+    if (await isPaused(ask)) await ask('RESUME');
+  });
+}
+
+async function isPaused(ask: Ask): Promise<boolean> {
+  const state = await ask('SHOW STATE');
+  return state.some((row) => row.key === 'paused' && row.value === 'yes');
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** How long the caller waits for a pause to be complete. */
+const pauseMs = 300;
+
+/** PgBouncer kills whomever it is told to, so nothing comes between the look and the kill. */
+function closeClients(
+  address: ConsoleAddress,
+  choose: (clients: readonly ObservedClient[]) => Closing,
+): Promise<readonly ObservedClient[]> {
+  return withConsole(address, async (ask) => {
+    const clients = readClients(await ask('SHOW CLIENTS'));
+    const { close, silentSeconds } = choose(clients);
+    for (const id of close) {
+      if (!/^[0-9]+$/.test(id)) throw protocol(`the id of a client is ${id}`);
+      await ask(`KILL_CLIENT ${id}`).catch((error: unknown) => {
+        // It left by itself.
+        if (!/client not found/.test(String(error))) throw error;
+      });
+    }
+    if (silentSeconds !== undefined) {
+      // Only quoted may it have a fraction.
+      await ask(`SET client_idle_timeout = '${silentSeconds}'`);
+    }
+    return clients;
+  });
+}
+
+async function withConsole<T>(address: ConsoleAddress, use: (ask: Ask) => Promise<T>): Promise<T> {
+  const { host, port, user, password, tls, timeoutMs, signal } = address;
+  const where = `the console at ${host}:${port}`;
+  const socket = new Socket();
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    password,
+    database: 'pgbouncer',
+    ssl: tls === undefined ? false : { rejectUnauthorized: tls.ca !== undefined, ...tls },
+    stream: () => socket,
+  });
+  const broken = Promise.withResolvers<never>();
+  // Nobody may be waiting when it settles.
+  broken.promise.catch(() => {});
+  client.on('error', broken.reject);
+  client.once('end', () => broken.reject(new ConsoleError('Unreachable', `${where} hung up`)));
+  const giveUp = (why: string) => () =>
+    broken.reject(new ConsoleError('TimedOut', `${where}: ${why}`));
+  const timer = setTimeout(giveUp(`no answer within ${timeoutMs} ms`), timeoutMs);
+  const cancel = giveUp('the caller gave up');
+  signal?.addEventListener('abort', cancel, { once: true });
+  if (signal?.aborted) cancel();
+  const ask: Ask = async (command) => (await client.query<Row>({ text: command, types: raw })).rows;
+  const work = async () => {
+    await client.connect();
+    return use(ask);
+  };
+  try {
+    const done = work();
+    done.catch(() => {});
+    return await Promise.race([broken.promise, done]);
+  } catch (error) {
+    throw translate(error, where);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', cancel);
+    // Says goodbye where it can, and waits for no answer, which a stuck process would never give.
+    client.end().catch(() => {});
+    if (socket.connecting) socket.destroy();
+    else socket.destroySoon();
+    setTimeout(() => socket.destroy(), farewellMs).unref();
+  }
+}
+
+/** How long the last bytes may take to leave for a process that does not read them. */
+const farewellMs = 1000;
+
+/** Every value as the text that was sent. */
+const raw = { getTypeParser: () => (value: string) => value };
+
+/** The message of the process is passed on; it never holds a password, and neither do ours. */
+function translate(error: unknown, where: string): ConsoleError {
+  if (error instanceof ConsoleError) return error;
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const text = String(message ?? error).trim();
+  if (error instanceof pg.DatabaseError) {
+    // 28P01 and 28000: password, or user; 08P01: PgBouncer's own code for a refused login.
+    const denied = /^28/.test(String(code)) || /authentication failed|not allowed/.test(text);
+    return new ConsoleError(denied ? 'Denied' : 'Refused', `${where} says: ${text}`);
+  }
+  if (typeof code === 'string' && /^E(?!RR_)[A-Z_]+$/.test(code)) {
+    return new ConsoleError('Unreachable', `${where} cannot be reached: ${code}`);
+  }
+  if (/Connection terminated|ended|hung up/i.test(text)) {
+    return new ConsoleError('Unreachable', `${where} hung up`);
+  }
+  return new ConsoleError('Protocol', `${where} gave an answer that is not PgBouncer's: ${text}`);
+}
+
+interface Answers {
+  readonly version: readonly Row[];
+  readonly config: readonly Row[];
+  readonly databases: readonly Row[];
+  readonly users: readonly Row[];
+  readonly pools: readonly Row[];
+  readonly servers: readonly Row[];
+  readonly stats: readonly Row[];
+  readonly state: readonly Row[];
+}
+
+/** The database and the user under which the console itself shows up. */
+const own = 'pgbouncer';
+
+/** Pure. Throws `ConsoleError` where an answer lacks a column that every supported version has. */
+export function readObservation(answers: Answers): Observation {
+  const [version] = answers.version.map(
+    (row) => /^PgBouncer (\d+(?:\.\d+)*)/.exec(text(row, 'version'))?.[1],
+  );
+  if (version === undefined) throw protocol('SHOW VERSION does not name PgBouncer');
+  const parameters = Object.fromEntries(
+    answers.config.map((row) => [text(row, 'key'), row.value ?? '']),
+  );
+  const pools = answers.pools.filter((row) => text(row, 'database') !== own).map(readPool);
+  const paused = answers.state.some((row) => row.key === 'paused' && row.value === 'yes');
+  const databases = answers.databases
+    .filter((row) => text(row, 'name') !== own)
+    .map((row) => ({
+      name: text(row, 'name'),
+      host: row.host ?? '',
+      poolSize: count(row, 'pool_size'),
+      maxConnections: count(row, 'max_connections'),
+      currentConnections: count(row, 'current_connections'),
+      paused: text(row, 'paused') !== '0',
+      disabled: text(row, 'disabled') !== '0',
+    }));
+  return {
+    version,
+    mark: parseMark(parameters.syslog_ident ?? ''),
+    userMarks: answers.users.map((row) => text(row, 'name')).filter(isUserMark),
+    parameters,
+    databases,
+    users: answers.users
+      .filter((row) => text(row, 'name') !== own)
+      .map((row) => ({
+        name: text(row, 'name'),
+        maxConnections: count(row, 'max_user_connections'),
+        currentConnections: count(row, 'current_connections'),
+        currentClients: count(row, 'current_client_connections'),
+      })),
+    pools,
+    sessions: countSessions(answers.servers),
+    clients: {
+      active: pools.reduce((sum, pool) => sum + pool.clientsActive, 0),
+      waiting: pools.reduce((sum, pool) => sum + pool.clientsWaiting, 0),
+    },
+    maxWaitSeconds: Math.max(0, ...pools.map((pool) => pool.maxWaitSeconds)),
+    paused: paused || databases.some((database) => database.paused),
+    totals: answers.stats
+      .filter((row) => text(row, 'database') !== own)
+      .map((row) => ({
+        database: text(row, 'database'),
+        transactions: count(row, 'xact_count'),
+        queries: count(row, 'query_count'),
+        assignments: count(row, 'server_assignment_count'),
+        transactionSeconds: count(row, 'xact_time') / 1e6,
+        querySeconds: count(row, 'query_time') / 1e6,
+        waitSeconds: count(row, 'wait_time') / 1e6,
+        receivedBytes: count(row, 'bytes_received'),
+        sentBytes: count(row, 'bytes_sent'),
+      })),
+  };
+}
+
+function readPool(row: Row): ObservedPool {
+  return {
+    database: text(row, 'database'),
+    user: text(row, 'user'),
+    clientsActive: count(row, 'cl_active'),
+    clientsWaiting: count(row, 'cl_waiting'),
+    serversActive: count(row, 'sv_active'),
+    serversIdle: count(row, 'sv_idle'),
+    serversUsed: count(row, 'sv_used'),
+    serversTested: count(row, 'sv_tested'),
+    serversLogin: count(row, 'sv_login'),
+    serversCancelling: count(row, 'sv_active_cancel'),
+    serversBeingCancelled: count(row, 'sv_being_canceled'),
+    maxWaitSeconds: count(row, 'maxwait') + count(row, 'maxwait_us') / 1e6,
+    mode: text(row, 'pool_mode'),
+  };
+}
+
+/** Each row is one socket to Postgres, from the first packet of its login to its close. */
+function countSessions(servers: readonly Row[]): ObservedSessions {
+  const byDatabase: Record<string, number> = Object.create(null);
+  const byUser: Record<string, number> = Object.create(null);
+  const sessions = servers.filter((row) => text(row, 'state') !== 'active_cancel');
+  for (const row of sessions) {
+    const database = text(row, 'database');
+    const user = text(row, 'user');
+    byDatabase[database] = (byDatabase[database] ?? 0) + 1;
+    byUser[user] = (byUser[user] ?? 0) + 1;
+  }
+  const cancelling = servers.length - sessions.length;
+  return { total: sessions.length, cancelling, byDatabase, byUser };
+}
+
+function text(row: Row, column: string): string {
+  const value = row[column];
+  if (value === undefined) throw protocol(`the column ${column} is missing`);
+  return value ?? '';
+}
+
+function count(row: Row, column: string): number {
+  const value = text(row, column);
+  const n = Number(value);
+  if (value === '' || !Number.isFinite(n)) throw protocol(`${column} is ${JSON.stringify(value)}`);
+  return n;
+}
+
+function protocol(what: string): ConsoleError {
+  return new ConsoleError('Protocol', `an answer that is not PgBouncer's: ${what}`);
+}

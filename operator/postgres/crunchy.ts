@@ -1,0 +1,197 @@
+// Crunchy's PostgresCluster and Percona's PerconaPGCluster, which is built on it: Services <name>-primary and
+// <name>-replicas, one or more instance sets, Patroni's dynamic configuration.
+import type {
+  AdapterContext,
+  ApplicationUser,
+  Fault,
+  Found,
+  PostgresAdapter,
+  RawObject,
+  Role,
+  ServerTls,
+} from './adapter.ts';
+import {
+  coresFrom,
+  malformed,
+  maxConnections,
+  noReplicas,
+  readOnly,
+  reservedConnections,
+  smallest,
+  stopped,
+} from './managed.ts';
+import { asCount, asList, asText, at, defined } from './raw.ts';
+
+/** Where the two differ. */
+interface Dialect {
+  readonly kind: string;
+  /** What `spec.users` without an entry means: no user, or the one of the cluster's own name. */
+  readonly emptyMeansDefault: boolean;
+  /** Roles that are not for applications. */
+  readonly reserved: readonly string[];
+  readonly certificate: readonly string[];
+  readonly systemIdentifier: readonly string[];
+  readonly stop: string;
+  /** What spec.standby means when it does not say whether it is enabled. */
+  readonly standbyDefault: boolean;
+}
+
+const readsOf = ({ systemIdentifier, certificate, stop }: Dialect) => [
+  ['spec', 'instances'],
+  ['spec', 'port'],
+  ['spec', 'config', 'parameters'],
+  ['spec', 'patroni', 'dynamicConfiguration', 'postgresql', 'parameters'],
+  ['spec', 'users'],
+  ['spec', 'standby'],
+  systemIdentifier,
+  certificate,
+  ['spec', stop],
+];
+
+const crunchys: Dialect = {
+  kind: 'PostgresCluster',
+  emptyMeansDefault: false,
+  reserved: ['postgres'],
+  certificate: ['spec', 'customTLSSecret'],
+  systemIdentifier: ['status', 'patroni', 'systemIdentifier'],
+  stop: 'shutdown',
+  standbyDefault: true,
+};
+
+export const crunchy: PostgresAdapter = {
+  apiGroup: 'postgres-operator.crunchydata.com',
+  kind: crunchys.kind,
+  // Served by every version that is still maintained; v1 only by the newest.
+  version: 'v1beta1',
+  plural: 'postgresclusters',
+  reads: readsOf(crunchys),
+  facts: (object, role, context) => facts(crunchys, object, role, context),
+};
+
+const perconas: Dialect = {
+  kind: 'PerconaPGCluster',
+  emptyMeansDefault: true,
+  reserved: ['postgres', 'monitor'],
+  certificate: ['spec', 'secrets', 'customTLSSecret'],
+  systemIdentifier: ['status', 'patroni', 'status', 'systemIdentifier'],
+  stop: 'pause',
+  standbyDefault: false,
+};
+
+export const percona: PostgresAdapter = {
+  apiGroup: 'pgv2.percona.com',
+  kind: perconas.kind,
+  version: 'v2',
+  plural: 'perconapgclusters',
+  reads: readsOf(perconas),
+  facts: (object, role, context) => facts(perconas, object, role, context),
+};
+
+function facts(
+  dialect: Dialect,
+  object: RawObject,
+  role: Role,
+  { clusterDomain }: AdapterContext,
+): Found {
+  const name = asText(object.metadata?.name);
+  const namespace = asText(object.metadata?.namespace);
+  if (name === undefined || namespace === undefined) return malformed(dialect.kind);
+  const where = `${dialect.kind} ${namespace}/${name}`;
+  const { spec } = object;
+  const sets = asList(at(spec, 'instances'));
+  const instances = sets.reduce<number>((sum, set) => sum + (asCount(at(set, 'replicas')) ?? 1), 0);
+  if (role === 'replicas' && instances < 2) {
+    return noReplicas(where, instances, 'raise the replicas in its spec.instances');
+  }
+  const places = [
+    { parameters: at(spec, 'config', 'parameters'), source: `spec.config of ${where}` },
+    {
+      parameters: at(spec, 'patroni', 'dynamicConfiguration', 'postgresql', 'parameters'),
+      source: `the Patroni settings of ${where}`,
+    },
+  ];
+  return {
+    ok: true,
+    facts: {
+      host: `${name}-${role}.${namespace}.svc.${clusterDomain}`,
+      port: asCount(at(spec, 'port')) ?? 5432,
+      instances,
+      replicas: Math.max(0, instances - 1),
+      maxConnections: maxConnections(places),
+      reservedConnections: reservedConnections(places),
+      podSelector: {
+        'postgres-operator.crunchydata.com/cluster': name,
+        'postgres-operator.crunchydata.com/data': 'postgres',
+      },
+      tls: tlsOf(dialect, object, namespace, name),
+      users: usersOf(dialect, spec, namespace, name),
+      ...defined({
+        milliCores: smallest(
+          sets.map((set, i) =>
+            coresFrom(
+              at(set, 'resources'),
+              `instance set ${asText(at(set, 'name')) ?? i} of ${where}`,
+            ),
+          ),
+        ),
+        systemIdentifier: asText(at(object, ...dialect.systemIdentifier)),
+        warning: warningOf(dialect, spec, role, where),
+      }),
+    },
+  };
+}
+
+/**
+ * The server's certificate is in a Secret together with its CA. Its names end with a dot (the operator asks DNS for
+ * the domain), which a check of the host name would not forgive, so only the CA is checked.
+ */
+function tlsOf(dialect: Dialect, object: RawObject, namespace: string, name: string): ServerTls {
+  const custom = at(object, ...dialect.certificate);
+  const caSecret = asText(at(custom, 'name'));
+  // The owner may keep the CA under another key, which is then mapped to the file that Postgres reads.
+  const item = asList(at(custom, 'items')).find((one) => at(one, 'path') === 'ca.crt');
+  return {
+    namespace,
+    caSecret: caSecret ?? `${name}-cluster-cert`,
+    caKey: (caSecret === undefined ? undefined : asText(at(item, 'key'))) ?? 'ca.crt',
+    namesHost: false,
+  };
+}
+
+/** Without a list the operator makes one user, of the cluster's own name. */
+function usersOf(
+  { emptyMeansDefault, reserved }: Dialect,
+  spec: unknown,
+  namespace: string,
+  name: string,
+): ApplicationUser[] {
+  const user = (one: string, secret = `${name}-pguser-${one}`) => ({
+    name: one,
+    namespace,
+    secret,
+    key: 'password',
+  });
+  const listed = at(spec, 'users');
+  const users = asList(listed);
+  if (!Array.isArray(listed) || (emptyMeansDefault && users.length === 0)) return [user(name)];
+  return users.flatMap((one) => {
+    const role = asText(at(one, 'name'));
+    const options = asText(at(one, 'options')) ?? '';
+    // Superusers are for administration; NOSUPERUSER is one word.
+    if (role === undefined || reserved.includes(role)) return [];
+    if (/\b(superuser|nologin|replication)\b/i.test(options)) return [];
+    return [user(role, asText(at(one, 'secretName')))];
+  });
+}
+
+function warningOf(
+  { stop, standbyDefault }: Dialect,
+  spec: unknown,
+  role: Role,
+  where: string,
+): Fault | undefined {
+  if (at(spec, stop) === true) return stopped(where, `spec.${stop}`);
+  const standby = at(spec, 'standby');
+  const follows = standby !== undefined && (at(standby, 'enabled') ?? standbyDefault) === true;
+  return role === 'primary' && follows ? readOnly(where, 'its spec.standby') : undefined;
+}

@@ -1,0 +1,37 @@
+// The kinds of Postgres cluster that Spillway knows: one line each. Watches, RBAC rules and look-ups are
+// made from this table. The order is the one in which messages list the kinds.
+import type { ObjectKind, PostgresAdapter } from './adapter.ts';
+import { cloudNativePg } from './cloudnativepg.ts';
+import { crunchy, percona } from './crunchy.ts';
+import { stackGres } from './stackgres.ts';
+import { statefulSet } from './stateful-set.ts';
+import { zalando } from './zalando.ts';
+
+export const adapters: readonly PostgresAdapter[] = [
+  cloudNativePg,
+  zalando,
+  crunchy,
+  percona,
+  stackGres,
+  statefulSet,
+];
+
+/** The adapter for a reference's group and kind. */
+export function adapterFor(apiGroup: string, kind: string): PostgresAdapter | undefined {
+  return adapters.find((adapter) => adapter.apiGroup === apiGroup && adapter.kind === kind);
+}
+
+/** What can be referred to, for a message: `StatefulSet (apps)`. */
+export function knownKinds(): string {
+  return adapters.map((adapter) => `${adapter.kind} (${adapter.apiGroup})`).join(', ');
+}
+
+/** Every kind that an adapter reads, each once; those of the table first. */
+export function readKinds(): ObjectKind[] {
+  const kinds = new Map<string, ObjectKind>();
+  for (const kind of [...adapters, ...adapters.flatMap(({ related = [] }) => related)]) {
+    const key = `${kind.apiGroup}/${kind.kind}`;
+    if (!kinds.has(key)) kinds.set(key, kind);
+  }
+  return [...kinds.values()];
+}

@@ -1,0 +1,239 @@
+// Reconciles one ConnectionBudget: makes it where the owner has none, and writes its ledger.
+import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connection-budget.ts';
+import type { Condition } from '../api/meta.ts';
+import { API_VERSION } from '../api/resources.ts';
+import { budgetTarget } from '../core/budget-name.ts';
+import { type BudgetPlan, type BudgetPool, planBudget, type Role } from '../core/plan-budget.ts';
+import { specWithUsers } from '../core/pool/access.ts';
+import { type Judged, mergeConditions } from '../core/pool/conditions.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
+import { type KubeObject, refOf } from '../kube/types.ts';
+import type { Found } from '../postgres/adapter.ts';
+import { done, type Outcome, type Run } from '../runtime/controller.ts';
+import type { Context } from './context.ts';
+import { findFacts } from './facts.ts';
+import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
+import { sameJson } from './same.ts';
+import { connectionBudgets } from './world.ts';
+
+/** Kept while a pool holds connections: the ledger must not be lost under it. */
+export const HOLDERS_FINALIZER = 'spillway.dev/holders';
+
+export async function reconcileBudget(context: Context, key: string, run: Run): Promise<Outcome> {
+  const { world } = context;
+  const { namespace = '', name } = refOf(key);
+  const pools = world.pools
+    .byIndex('budget', key)
+    .filter((pool) => pool.metadata.deletionTimestamp === undefined)
+    .sort((a, b) => ((a.metadata.uid ?? '') < (b.metadata.uid ?? '') ? -1 : 1));
+  const live = world.budgets.get(namespace, name);
+  if (live === undefined) {
+    context.servers.forget(key);
+    const [first] = pools;
+    if (first !== undefined) await create(context, namespace, name, first, run);
+    return done;
+  }
+  const spec = live.spec as ConnectionBudgetSpec;
+  const status = (live.status ?? {}) as ConnectionBudgetStatus;
+  const servers = serversOf(context, pools);
+  const plan = planBudget({
+    spec,
+    status,
+    pools: pools.map((pool) => poolOf(context, pool, namespace, spec, servers)),
+    servers,
+    remains: (uid) => world.remainsOf(uid),
+    mayRaise: pools.every((pool) => allAsked(context, asPool(pool))),
+  });
+  await write(context, live, status, plan, run);
+  return finish(context, live, plan, pools.length, run);
+}
+
+function poolOf(
+  context: Context,
+  object: KubeObject,
+  namespace: string,
+  budget: ConnectionBudgetSpec,
+  servers: ReadonlyMap<Role, Found>,
+): BudgetPool {
+  const asked = asPool(object);
+  const server = servers.get(asked.spec.postgres.role);
+  const facts = server?.ok === true ? server.facts : undefined;
+  const spec = specWithUsers(asked.spec, facts);
+  const pool = { ...asked, spec };
+  const axis = axisFor(context, pool);
+  return {
+    uid: pool.metadata.uid,
+    namespace: pool.metadata.namespace,
+    name: pool.metadata.name,
+    createdAt: object.metadata.creationTimestamp ?? '',
+    spec: pool.spec,
+    entries: axis.ok ? axis.entries.length : 1,
+    role: pool.spec.postgres.role,
+    ...(pool.status.allotment === undefined ? {} : { taken: pool.status.allotment }),
+    charge: chargeOf(context, pool, axis),
+    refused:
+      !axis.ok ||
+      spec.users === undefined ||
+      !mayAttach(pool.metadata.namespace, namespace, budget),
+  };
+}
+
+/** Without the owner's word, a cluster serves its own namespace; an endpoint has none, so it serves all. */
+export function mayAttach(pool: string, budget: string, spec: ConnectionBudgetSpec): boolean {
+  if (spec.namespaces !== undefined) {
+    return pool === budget || spec.namespaces.some((name) => name === '*' || name === pool);
+  }
+  return pool === budget || spec.postgres.endpoint !== undefined;
+}
+
+function serversOf(context: Context, pools: readonly KubeObject[]): Map<Role, Found> {
+  const servers = new Map<Role, Found>();
+  for (const object of pools) {
+    const { postgres } = asPool(object).spec;
+    if (servers.get(postgres.role)?.ok === true) continue;
+    const { namespace = '' } = object.metadata;
+    servers.set(postgres.role, findFacts(context, postgres, namespace));
+  }
+  return servers;
+}
+
+async function create(
+  context: Context,
+  namespace: string,
+  name: string,
+  pool: KubeObject,
+  run: Run,
+): Promise<void> {
+  const postgres = budgetTarget(asPool(pool).spec.postgres);
+  const budget = {
+    apiVersion: API_VERSION,
+    kind: connectionBudgets.kind,
+    metadata: {
+      namespace,
+      name,
+      labels: { 'app.kubernetes.io/managed-by': 'spillway' },
+      finalizers: [HOLDERS_FINALIZER],
+    },
+    spec: { postgres },
+  };
+  try {
+    await context.world.budgets.writing(budget.metadata, () =>
+      context.client.create(connectionBudgets, budget, { signal: run.signal }),
+    );
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+/** Against the version that was read: the rows are capacity. */
+async function write(
+  context: Context,
+  live: KubeObject,
+  before: ConnectionBudgetStatus,
+  plan: BudgetPlan,
+  run: Run,
+): Promise<void> {
+  const generation = live.metadata.generation ?? 0;
+  const status: ConnectionBudgetStatus = {
+    observedGeneration: generation,
+    conditions: mergeConditions(
+      before.conditions,
+      judge(plan),
+      generation,
+      context.now(),
+    ) as Condition[],
+    servers: [...plan.servers],
+    allotments: [...plan.allotments],
+  };
+  if (sameJson(status, before)) return;
+  await context.world.budgets.writing(live.metadata, () =>
+    context.client.update(
+      connectionBudgets,
+      { ...live, status },
+      { subresource: 'status', signal: run.signal, brief: true },
+    ),
+  );
+}
+
+function judge(plan: BudgetPlan): Judged[] {
+  const over = plan.servers.find((s) => s.allotted > s.budget);
+  const waiting = plan.waiting.length;
+  const first: Judged =
+    over !== undefined
+      ? {
+          type: 'Ready',
+          status: 'False',
+          reason: 'GivingBack',
+          message: `${over.name}: pools hold ${over.allotted} connections and the budget is ${over.budget} now; they give back what is over`,
+        }
+      : waiting > 0
+        ? {
+            type: 'Ready',
+            status: 'False',
+            reason: 'Sharing',
+            message: `${waiting} pools wait for connections that others still hold`,
+          }
+        : { type: 'Ready', status: 'True', reason: 'Shared', message: summary(plan) };
+  return [first];
+}
+
+function summary(plan: BudgetPlan): string {
+  if (plan.servers.length === 0) return 'No pool draws from this budget.';
+  return plan.servers
+    .map((s) => `${s.name}: ${s.allotted} of ${s.budget} connections are with pools`)
+    .join('; ');
+}
+
+/** The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. */
+async function finish(
+  context: Context,
+  live: KubeObject,
+  plan: BudgetPlan,
+  pools: number,
+  run: Run,
+): Promise<Outcome> {
+  const { client, world } = context;
+  const {
+    namespace = '',
+    name,
+    uid,
+    resourceVersion,
+    generation,
+  } = world.budgets.get(live.metadata.namespace ?? '', live.metadata.name)?.metadata ??
+  live.metadata;
+  const finalizers = live.metadata.finalizers ?? [];
+  const deleting = live.metadata.deletionTimestamp !== undefined;
+  const held = plan.allotments.length > 0 || pools > 0;
+  const ours = live.metadata.labels?.['app.kubernetes.io/managed-by'] === 'spillway';
+  const has = finalizers.includes(HOLDERS_FINALIZER);
+  const rest = finalizers.filter((f) => f !== HOLDERS_FINALIZER);
+  const version = { uid, resourceVersion };
+  try {
+    if (!held && !deleting && ours && generation === 1) {
+      await client.delete(
+        connectionBudgets,
+        { namespace, name },
+        { signal: run.signal, ...prune(version) },
+      );
+    } else if (!held && deleting && has) {
+      const body = { metadata: { ...version, finalizers: rest } };
+      await client.patch(connectionBudgets, { namespace, name }, body, { signal: run.signal });
+    } else if (held && !deleting && !has) {
+      const body = { metadata: { ...version, finalizers: [...finalizers, HOLDERS_FINALIZER] } };
+      const ref = { namespace, name };
+      await world.budgets.writing(ref, () =>
+        client.patch(connectionBudgets, ref, body, { signal: run.signal }),
+      );
+    }
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+  return done;
+}
+
+function prune(version: { uid: string | undefined; resourceVersion: string | undefined }) {
+  return {
+    ...(version.uid === undefined ? {} : { uid: version.uid }),
+    ...(version.resourceVersion === undefined ? {} : { resourceVersion: version.resourceVersion }),
+  };
+}

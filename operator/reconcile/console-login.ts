@@ -1,0 +1,30 @@
+// With what the processes of a pool let the operator in.
+import { namesOf } from '../core/pool/names.ts';
+import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
+import { USER_LIST_KEY } from '../core/pool/paths.ts';
+import { dataOf } from '../core/pool/read.ts';
+import type { Engine } from '../engines/engine.ts';
+import type { World } from './world.ts';
+
+export interface ConsoleLogin {
+  readonly user: string;
+  readonly password: string;
+}
+
+/**
+ * What the list of users says, because that is what the processes have read: a console Secret that somebody deletes or
+ * edits must not lock the operator out, since only over the console can a process be told of another password. The
+ * Secret counts where there is no list, or one that was edited.
+ */
+export function consoleLogin(
+  world: World,
+  engine: Engine,
+  namespace: string,
+  pool: string,
+): ConsoleLogin | undefined {
+  const names = namesOf(pool);
+  const list = dataOf(world.secrets.get(namespace, names.userListSecret))[USER_LIST_KEY] ?? '';
+  const listed = engine.secretOf(Buffer.from(list, 'base64').toString('utf8'), CONSOLE_USER);
+  if (listed !== undefined) return { user: CONSOLE_USER, password: listed };
+  return readConsoleSecret(dataOf(world.secrets.get(namespace, names.consoleSecret)));
+}

@@ -1,0 +1,228 @@
+// Empties pods that go, and entries that were removed: looks at the clients and closes idle ones, little by little.
+// What it counts wakes the pool, whose plan says when a pod or an entry may go (core/drain). Nothing is held in memory
+// that the next operator would miss: what is drained, and since when, is written on the pod and in the pool's status.
+import type { LeavingEntry } from '../api/connection-pool.ts';
+import { closingOf, closingOfEntries, secondsBetweenLooks } from '../core/drain/closing.ts';
+import { leftInWords } from '../core/drain/left.ts';
+import { phaseOf } from '../core/drain/phase.ts';
+import { drainingSince, preStopOf, serves } from '../core/drain/read-pod.ts';
+import { namesOf } from '../core/pool/names.ts';
+import { LISTEN_PORT } from '../core/pool/paths.ts';
+import { podAddress } from '../core/pool/read.ts';
+import {
+  type Closing,
+  type Console,
+  type ConsoleAddress,
+  ConsoleError,
+  type Engine,
+  type ObservedClient,
+} from '../engines/engine.ts';
+import type { KubeObject } from '../kube/types.ts';
+import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
+import { consoleLogin } from './console-login.ts';
+import type { Consoles } from './consoles.ts';
+import { readList } from './gather.ts';
+import { statusOf, type World } from './world.ts';
+
+export interface DrainsOptions {
+  readonly world: World;
+  readonly engine: Engine;
+  readonly console: Console;
+  readonly consoles: Consoles;
+  /** Called when a plan may depend on what was counted. */
+  readonly onChange: (poolKey: string) => void;
+}
+
+/**
+ * Until the clients of a pod that was taken out of the Service are counted, or those of an entry whose door was
+ * closed: endpoint controllers and kube-proxy take a second or two, and so does a reload; new clients come meanwhile.
+ */
+const SETTLE_MS = 3000;
+const ASK_MS = 2000;
+/** An entry that leaves is looked at so often; seconds. */
+const ENTRY_SECONDS = 1;
+
+interface Count {
+  /** Milliseconds; when the look began. */
+  readonly at: number;
+  readonly total: number;
+  /** By `keyOf` of an entry; only those that leave. */
+  readonly entries: ReadonlyMap<string, number>;
+}
+
+export class Drains {
+  readonly #options: DrainsOptions;
+  readonly #counts = new Map<string, Count>();
+
+  constructor(options: DrainsOptions) {
+    this.#options = options;
+  }
+
+  forget(podUid: string): void {
+    this.#counts.delete(podUid);
+  }
+
+  /** Clients of a pod that is drained; undefined while new ones may come, or it was not asked yet. */
+  clientsOf(pod: { readonly metadata?: { readonly uid?: string } }): number | undefined {
+    const count = this.#counts.get(pod.metadata?.uid ?? '');
+    const since = drainingSince(pod);
+    if (count === undefined || since === undefined || count.at < since + SETTLE_MS)
+      return undefined;
+    return count.total;
+  }
+
+  /** Clients of an entry in all live pods; undefined while new ones may come, or not all were asked. */
+  clientsOfEntry(poolKey: string, entry: LeavingEntry): number | undefined {
+    let sum = 0;
+    for (const pod of this.#livePods(poolKey)) {
+      const count = this.#counts.get(uidOf(pod));
+      if (count === undefined || count.at < Date.parse(entry.since) + SETTLE_MS) return undefined;
+      sum += count.entries.get(nameOf(entry)) ?? 0;
+    }
+    return sum;
+  }
+
+  /** One look at every pod of a pool that has clients to lose, side by side. The key is the pool's. */
+  async reconcile(key: string, run: Run): Promise<Outcome> {
+    const { world } = this.#options;
+    const [namespace = '', name = ''] = key.split('/');
+    const pods = world.podsOf(namespace, name);
+    const pool = world.pools.get(namespace, name);
+    const leaving = pool === undefined ? [] : (statusOf(pool).leaving ?? []);
+    const looks = pods.flatMap((pod) => {
+      const choose = this.#choiceAt(key, pod, pods, leaving);
+      return choose === undefined ? [] : [this.#look(key, pod, leaving, choose, run)];
+    });
+    if (looks.length === 0) return pods.some((pod) => isToCome(pod)) ? after(1) : done;
+    return after(Math.min(...(await Promise.all(looks))));
+  }
+
+  /** What to close at a pod now; undefined when there is nothing to look at. */
+  #choiceAt(
+    key: string,
+    pod: KubeObject,
+    all: readonly KubeObject[],
+    leaving: readonly LeavingEntry[],
+  ): Choose | undefined {
+    if (podAddress(pod) === undefined) return undefined;
+    const limit = this.#options.world.specOf(pod)?.pooler.drainSeconds ?? 0;
+    const others = all.some((other) => other !== pod && serves(other));
+    const phase = phaseOf(pod, Date.now(), limit, others);
+    if (phase !== undefined) return (clients) => closingOf(clients, phase);
+    if (pod.metadata.deletionTimestamp !== undefined) return undefined;
+    const revoked = this.#revokedAt(key, pod);
+    if (leaving.length === 0 && revoked.size === 0) return undefined;
+    const names = (kind: LeavingEntry['kind']) =>
+      new Set(leaving.filter((entry) => entry.kind === kind).map((entry) => entry.name));
+    const unwanted = { databases: names('Database'), users: names('User'), revoked };
+    return (clients) => closingOfEntries(clients, unwanted);
+  }
+
+  /** Users who could not log in again, and were seen to have clients: nobody else would ever end those. */
+  #revokedAt(key: string, pod: KubeObject): ReadonlySet<string> {
+    const { world, engine, consoles } = this.#options;
+    const [namespace = '', name = ''] = key.split('/');
+    const names = namesOf(name);
+    const seen = consoles.records.get(uidOf(pod))?.observation;
+    const connected = (seen?.users ?? []).filter((user) => user.currentClients > 0);
+    if (seen === undefined || connected.length === 0) return new Set();
+    const list = readList(
+      world.secrets.get(namespace, names.userListSecret),
+      world.secrets.get(namespace, names.consoleSecret),
+    );
+    const mark = list && engine.userMarkOf(list.text);
+    if (list === undefined || mark === undefined || !seen.userMarks.includes(mark))
+      return new Set();
+    const revoked = new Set(engine.revokedOf(list.text, list.seed));
+    return new Set(connected.map((user) => user.name).filter((user) => revoked.has(user)));
+  }
+
+  /** Resolves with the seconds until the next look. */
+  async #look(
+    key: string,
+    pod: KubeObject,
+    leaving: readonly LeavingEntry[],
+    choose: Choose,
+    run: Run,
+  ): Promise<number> {
+    const address = this.#addressOf(key, pod, run);
+    if (address === undefined) return ENTRY_SECONDS;
+    const at = Date.now();
+    try {
+      const clients = await this.#options.console.closeClients(address, choose);
+      const count = { at, total: clients.length, entries: countEntries(clients, leaving) };
+      this.#keep(key, pod, count, leaving);
+      return drainingSince(pod) === undefined && !isToCome(pod)
+        ? ENTRY_SECONDS
+        : secondsBetweenLooks(clients.length);
+    } catch (error) {
+      if (run.signal.aborted || !(error instanceof ConsoleError)) throw error;
+      run.log.debug({ pod: pod.metadata.name, failure: error.message }, 'clients were not counted');
+      return ENTRY_SECONDS;
+    }
+  }
+
+  #keep(key: string, pod: KubeObject, count: Count, leaving: readonly LeavingEntry[]): void {
+    const said = () =>
+      [this.clientsOf(pod), ...leaving.map((entry) => this.clientsOfEntry(key, entry))]
+        .map(leftInWords)
+        .join();
+    const before = said();
+    this.#counts.set(uidOf(pod), count);
+    if (said() !== before) this.#options.onChange(key);
+  }
+
+  #livePods(poolKey: string): KubeObject[] {
+    const [namespace = '', name = ''] = poolKey.split('/');
+    return this.#options.world
+      .podsOf(namespace, name)
+      .filter(
+        (pod) => pod.metadata.deletionTimestamp === undefined && podAddress(pod) !== undefined,
+      );
+  }
+
+  #addressOf(key: string, pod: KubeObject, run: Run): ConsoleAddress | undefined {
+    const { engine, world } = this.#options;
+    const [namespace = '', name = ''] = key.split('/');
+    const host = podAddress(pod);
+    const credential = consoleLogin(world, engine, namespace, name);
+    if (host === undefined || credential === undefined) return undefined;
+    return {
+      host,
+      port: LISTEN_PORT,
+      user: credential.user,
+      password: credential.password,
+      timeoutMs: ASK_MS,
+      signal: run.signal,
+      ...(world.requiresTls(namespace, name) ? { tls: {} } : {}),
+    };
+  }
+}
+
+type Choose = (clients: readonly ObservedClient[]) => Closing;
+
+function countEntries(
+  clients: readonly ObservedClient[],
+  leaving: readonly LeavingEntry[],
+): ReadonlyMap<string, number> {
+  return new Map(
+    leaving.map((entry) => {
+      const of = (client: ObservedClient) =>
+        entry.kind === 'Database' ? client.database : client.user;
+      return [nameOf(entry), clients.filter((client) => of(client) === entry.name).length];
+    }),
+  );
+}
+
+/** It was deleted, and its console may be asked for a while. */
+function isToCome(pod: KubeObject): boolean {
+  return podAddress(pod) !== undefined && Date.now() < (preStopOf(pod)?.to ?? 0);
+}
+
+function nameOf({ kind, name }: LeavingEntry): string {
+  return `${kind} ${name}`;
+}
+
+function uidOf(pod: KubeObject): string {
+  return pod.metadata.uid ?? '';
+}

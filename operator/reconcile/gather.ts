@@ -1,0 +1,116 @@
+// From the stores to what the plans are made from.
+import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
+import type { ConnectionPool } from '../api/resources.ts';
+import { charge } from '../core/ledger/state.ts';
+import { type AxisOf, axisNameOf, axisOf } from '../core/plan-pool.ts';
+import { isOwnedBy } from '../core/pool/labels.ts';
+import { namesOf } from '../core/pool/names.ts';
+import { readConsoleSecret } from '../core/pool/objects/console-secret.ts';
+import { USER_LIST_KEY } from '../core/pool/paths.ts';
+import {
+  dataOf,
+  type PoolObjects,
+  podAddress,
+  type ReadUserList,
+  readHolders,
+} from '../core/pool/read.ts';
+import type { Engine } from '../engines/engine.ts';
+import type { KubeObject } from '../kube/types.ts';
+import type { Context } from './context.ts';
+import { poolUidOf } from './trim.ts';
+import { statusOf } from './world.ts';
+
+/** The API server has checked and completed the object; what it does not know is checked by the plan. */
+export function asPool(object: KubeObject): ConnectionPool {
+  const { name, namespace = '', uid = '', resourceVersion = '', generation = 0 } = object.metadata;
+  const { deletionTimestamp } = object.metadata;
+  return {
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      generation,
+      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    },
+    spec: object.spec as ConnectionPoolSpec,
+    status: statusOf(object),
+  };
+}
+
+/** What there is of a pool, by its uid: objects of a predecessor under its name are not its own. */
+export function objectsOf({ world, consoles, engine }: Context, pool: ConnectionPool): PoolObjects {
+  const { namespace, name, uid } = pool.metadata;
+  const names = namesOf(name);
+  const own = (object: KubeObject | undefined) =>
+    object !== undefined && isOwnedBy(object.metadata, { namespace, name, uid })
+      ? object
+      : undefined;
+  return {
+    name,
+    grants: pool.status.grants ?? [],
+    configMap: own(world.configMaps.get(namespace, names.configMap)),
+    statefulSet: own(world.statefulSets.get(namespace, names.statefulSet)),
+    pods: world.podsOf(namespace, name).filter((pod) => poolUidOf(pod) === uid),
+    consoles: consoles.records,
+    userList: userListOf(
+      engine,
+      own(world.secrets.get(namespace, names.userListSecret)),
+      own(world.secrets.get(namespace, names.consoleSecret)),
+    ),
+  };
+}
+
+function userListOf(
+  engine: Engine,
+  secret: KubeObject | undefined,
+  consoleSecret: KubeObject | undefined,
+): ReadUserList | undefined {
+  const list = readList(secret, consoleSecret);
+  const mark = list && engine.userMarkOf(list.text);
+  if (list === undefined || mark === undefined) return undefined;
+  return { mark, users: engine.usersOf(list.text, list.seed) };
+}
+
+/** The list of users as it is written, and the secret that it was made with. */
+export function readList(
+  secret: KubeObject | undefined,
+  consoleSecret: KubeObject | undefined,
+): { readonly text: string; readonly seed: string } | undefined {
+  const encoded = dataOf(secret)[USER_LIST_KEY];
+  const seed = readConsoleSecret(dataOf(consoleSecret))?.markSecret;
+  if (encoded === undefined || seed === undefined) return undefined;
+  return { text: Buffer.from(encoded, 'base64').toString('utf8'), seed };
+}
+
+/** The sum of the charges of a pool's holders; infinite when one is unknown. */
+export function chargeOf(context: Context, pool: ConnectionPool, axis: AxisOf): number {
+  const which = axis.ok ? axis.axis : axisNameOf(pool.spec);
+  const holders = readHolders(objectsOf(context, pool), which, context.engine);
+  return holders.reduce((total, holder) => total + charge(holder), 0);
+}
+
+/** Every live process of the pool was asked once since this operator started, whether it answered or not. */
+export function allAsked({ world, consoles }: Context, pool: ConnectionPool): boolean {
+  const { namespace, name } = pool.metadata;
+  return world
+    .podsOf(namespace, name)
+    .every(
+      (pod) =>
+        pod.metadata.deletionTimestamp !== undefined ||
+        podAddress(pod) === undefined ||
+        consoles.records.has(pod.metadata.uid ?? ''),
+    );
+}
+
+/** By spec as the store has it, which is never changed. */
+const axes = new WeakMap<ConnectionPoolSpec, AxisOf>();
+
+export function axisFor(
+  { engine }: Pick<Context, 'engine'>,
+  { spec }: Pick<ConnectionPool, 'spec'>,
+): AxisOf {
+  const axis = axes.get(spec) ?? axisOf(spec, engine);
+  axes.set(spec, axis);
+  return axis;
+}

@@ -1,0 +1,152 @@
+// Databases and users that were taken out of a pool's spec: what the files keep of them for now.
+import type { LeavingEntry } from '../api/connection-pool.ts';
+import type { ConnectionPool } from '../api/resources.ts';
+import {
+  type EntriesPlan,
+  planEntries,
+  roomFor,
+  type WrittenEntries,
+  writtenEntries,
+} from '../core/drain/entries.ts';
+import { leftInWords } from '../core/drain/left.ts';
+import { namesOf } from '../core/pool/names.ts';
+import { fileTexts, type PoolObjects } from '../core/pool/read.ts';
+import type { PoolView, UserCredential } from '../core/pool/view.ts';
+import { podsFor } from '../core/sizing/pool-shares.ts';
+import type { CapAxis, Engine } from '../engines/engine.ts';
+import { type KubeObject, keyOf } from '../kube/types.ts';
+import type { Fault, RawObject } from '../postgres/adapter.ts';
+import type { Context } from './context.ts';
+import { readList } from './gather.ts';
+
+export interface Leaving {
+  readonly plan: EntriesPlan;
+  /** For the renderers. */
+  readonly view: NonNullable<PoolView['leaving']>;
+  /** Those that the caps are for. */
+  readonly entries: readonly string[];
+  /** Each entry with what is left of its clients, for a message. */
+  readonly words: readonly string[];
+}
+
+export interface LeavingInput {
+  readonly pool: ConnectionPool;
+  readonly objects: PoolObjects;
+  readonly axis: CapAxis;
+  /** Of the spec. */
+  readonly entries: readonly string[];
+  /** What the pool has taken of its row. */
+  readonly connections: number;
+  readonly pods: number;
+}
+
+export function leavingOf(context: Context, input: LeavingInput): Leaving {
+  const { pool, objects, axis, entries, connections } = input;
+  const { engine, drains } = context;
+  const { spec, status } = pool;
+  const any = spec.databases.some(({ name }) => name === '*');
+  const written = writtenIn(objects, engine);
+  const poolKey = keyOf(pool.metadata);
+  const clients = (entry: LeavingEntry) => drains.clientsOfEntry(poolKey, entry);
+  const plan = planEntries({
+    before: status.leaving ?? [],
+    wanted: {
+      databases: new Set(spec.databases.map(({ name }) => name)),
+      users: new Set((spec.users ?? []).map(({ name }) => name)),
+    },
+    written: {
+      databases: new Set(any ? [] : written.databases.keys()),
+      users: written.users,
+    },
+    clients,
+    axis,
+    room: roomFor(connections, podsFor(connections, input.pods, entries.length), entries.length),
+    now: Date.now(),
+    nowText: context.now(),
+    limitSeconds: spec.pooler.drainSeconds,
+  });
+  const names = (kind: LeavingEntry['kind']) =>
+    plan.leaving.filter((entry) => entry.kind === kind).map((entry) => entry.name);
+  const databases = names('Database').map((name) => written.databases.get(name) ?? { name });
+  const users = names('User');
+  return {
+    plan,
+    view: { databases, users },
+    entries: axis === 'database' ? names('Database') : users,
+    words: plan.leaving.map(
+      (entry) => `${entry.kind.toLowerCase()} ${entry.name} (${leftInWords(clients(entry))})`,
+    ),
+  };
+}
+
+/** By ConfigMap: a version of it never changes, and a pool is looked at often. */
+const readBefore = new WeakMap<RawObject, WrittenEntries>();
+
+function writtenIn(objects: PoolObjects, engine: Engine): WrittenEntries {
+  const { configMap } = objects;
+  const known = configMap && readBefore.get(configMap);
+  if (known !== undefined) return known;
+  const texts = [...fileTexts(objects).values()].flatMap((byEpoch) => [...byEpoch.values()]);
+  const written = writtenEntries(texts, engine.entriesOf);
+  if (configMap !== undefined) readBefore.set(configMap, written);
+  return written;
+}
+
+/**
+ * Files that count on the other axis: a running process must never read one that counts on this one, because its
+ * clients would be cut or its caps not hold. The API server refuses the change; an older type may not have.
+ */
+export function switchedFault(
+  { engine }: Context,
+  objects: PoolObjects,
+  axis: CapAxis,
+): Fault | undefined {
+  if ([...writtenIn(objects, engine).axes].every((one) => one === axis)) return undefined;
+  return {
+    reason: 'DatabasesSwitched',
+    message:
+      'spec.databases: "*" and a list cannot be exchanged in a pool that exists: put back what there was, and create another ConnectionPool for the other',
+  };
+}
+
+/** With their passwords as the list has them: their Secrets may have gone with them. */
+export function leavingUsers(
+  { world, engine }: Context,
+  pool: ConnectionPool,
+  users: readonly string[],
+): UserCredential[] {
+  if (users.length === 0) return [];
+  const { namespace } = pool.metadata;
+  const names = namesOf(pool.metadata.name);
+  const list = readList(
+    world.secrets.get(namespace, names.userListSecret),
+    world.secrets.get(namespace, names.consoleSecret),
+  );
+  if (list === undefined) return [];
+  const present = new Set(engine.usersOf(list.text, list.seed));
+  return users
+    .filter((name) => present.has(name))
+    .map((name) => ({ name, password: engine.secretOf(list.text, name) ?? '' }));
+}
+
+/** Tells when entries begin to leave, and when they have gone. */
+export function tellLeaving(
+  { events, drains }: Context,
+  pool: KubeObject,
+  before: readonly LeavingEntry[],
+  { record, leaving }: EntriesPlan,
+): void {
+  const has = (list: readonly LeavingEntry[], { kind, name }: LeavingEntry) =>
+    list.some((entry) => entry.kind === kind && entry.name === name);
+  const tell = (reason: string, message: string) =>
+    events.record(pool, { type: 'Normal', reason, message });
+  for (const entry of leaving.filter((one) => !has(before, one))) {
+    const what = `${entry.kind.toLowerCase()} ${entry.name}`;
+    tell('EntryDraining', `${what} lets no new client in; its clients are closed as they are idle`);
+  }
+  for (const entry of before.filter((one) => !has(record, one))) {
+    const clients = drains.clientsOfEntry(keyOf(pool.metadata), entry);
+    const left = clients === undefined || clients === 0 ? '' : `, and cuts ${clients} clients`;
+    tell('EntryRemoved', `${entry.kind.toLowerCase()} ${entry.name} is drained no more${left}`);
+  }
+}

@@ -1,0 +1,44 @@
+// Which changes of a pool's conditions are told as events. Conditions carry the state; events are for what somebody
+// would want to be told: something that is in the way, that it has gone, and that the pool serves.
+import type { Condition } from '../api/meta.ts';
+import { newsOf } from '../core/pool/conditions.ts';
+import type { EventText } from '../kube/events.ts';
+
+/** What every pool passes through on its way: no event each time a pod starts. */
+const onTheWay: ReadonlySet<string> = new Set([
+  'EntriesLeaving',
+  'NotConfirmed',
+  'NotReached',
+  'Pausing',
+  'PodsDraining',
+  'PodsLeaving',
+  'PodsNotReady',
+  'Resuming',
+]);
+
+/** Conditions that are bad when they are true. */
+const badWhenTrue: ReadonlySet<string> = new Set(['Saturated', 'Starving']);
+
+export function eventsOf(
+  previous: readonly Condition[] | undefined,
+  next: readonly Condition[],
+): EventText[] {
+  return newsOf(previous, next).flatMap((condition): EventText[] => {
+    const { type, status, reason, message } = condition;
+    const before = previous?.find((one) => one.type === type);
+    // The findings that these two sum up tell of themselves.
+    if (type === 'Reconciling' || type === 'Stalled') return [];
+    // A pause is somebody's wish, and nothing that is in the way.
+    if (type === 'Paused') return onTheWay.has(reason) ? [] : [{ type: 'Normal', reason, message }];
+    if (type === 'Ready') return status === 'True' ? [{ type: 'Normal', reason, message }] : [];
+    if (badWhenTrue.has(type)) {
+      if (status === 'True') return [{ type: 'Warning', reason, message }];
+      return before?.status === 'True' ? [{ type: 'Normal', reason, message }] : [];
+    }
+    if (status === 'False') {
+      return onTheWay.has(reason) ? [] : [{ type: 'Warning', reason, message }];
+    }
+    const healed = before?.status === 'False' && !onTheWay.has(before.reason);
+    return status === 'True' && healed ? [{ type: 'Normal', reason, message }] : [];
+  });
+}

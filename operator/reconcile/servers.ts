@@ -1,0 +1,82 @@
+// The pools of one server and what sizing gives each: computed once for as long as nothing changes that it is made of,
+// because every look at every pool of the server asks for it.
+import type { ConnectionBudgetSpec } from '../api/connection-budget.ts';
+import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
+import { specWithUsers } from '../core/pool/access.ts';
+import { type SizedPool, type SizedServer, sizeServer } from '../core/sizing/size-server.ts';
+import type { KubeObject } from '../kube/types.ts';
+import type { ServerFacts } from '../postgres/adapter.ts';
+import { mayAttach } from './budget.ts';
+import type { Context } from './context.ts';
+import { axisFor } from './gather.ts';
+
+export interface ServerPools {
+  readonly pools: readonly SizedPool[];
+  readonly server: SizedServer;
+}
+
+interface Known extends ServerPools {
+  readonly facts: ServerFacts;
+  readonly owner: ConnectionBudgetSpec | undefined;
+  readonly specs: readonly unknown[];
+}
+
+export class Servers {
+  readonly #known = new Map<string, Known>();
+
+  /** `role` is that of the pools; `facts` are of the server in this role. */
+  of(
+    context: Pick<Context, 'world' | 'engine'>,
+    budgetKey: string,
+    role: ConnectionPoolSpec['postgres']['role'],
+    facts: ServerFacts,
+  ): ServerPools {
+    const { world } = context;
+    const owner = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
+    const objects = world.pools
+      .byIndex('budget', budgetKey)
+      .filter((pool) => pool.metadata.deletionTimestamp === undefined)
+      .filter((pool) => specOf(pool).postgres.role === role);
+    const specs = objects.map((pool) => pool.spec);
+    const key = `${budgetKey} ${role}`;
+    const known = this.#known.get(key);
+    if (known !== undefined && known.facts === facts && known.owner === owner) {
+      if (specs.length === known.specs.length && specs.every((s, i) => s === known.specs[i])) {
+        return known;
+      }
+    }
+    const home = budgetKey.slice(0, budgetKey.indexOf('/'));
+    const pools = objects.flatMap((pool) => sized(context, pool, home, owner, facts));
+    const server = sizeServer(facts, owner, pools);
+    const made: Known = { pools, server, facts, owner, specs };
+    this.#known.set(key, made);
+    return made;
+  }
+
+  /** Of a budget that is gone. */
+  forget(budgetKey: string): void {
+    for (const role of ['primary', 'replicas']) this.#known.delete(`${budgetKey} ${role}`);
+  }
+}
+
+/** The pool as sizing sees it; nothing when it may not draw from the server or cannot be bounded. */
+function sized(
+  context: Pick<Context, 'engine'>,
+  object: KubeObject,
+  home: string,
+  owner: ConnectionBudgetSpec | undefined,
+  facts: ServerFacts,
+): SizedPool[] {
+  const { uid = '', namespace = '', name, creationTimestamp = '' } = object.metadata;
+  const spec = specWithUsers(specOf(object), facts);
+  const axis = axisFor(context, { spec });
+  if (!axis.ok || spec.users === undefined) return [];
+  if (owner !== undefined && !mayAttach(namespace, home, owner)) return [];
+  return [
+    { uid, namespace, name, createdAt: creationTimestamp, spec, entries: axis.entries.length },
+  ];
+}
+
+function specOf(pool: KubeObject): ConnectionPoolSpec {
+  return pool.spec as ConnectionPoolSpec;
+}

@@ -1,0 +1,220 @@
+// Which change wakes whom: any object → keys. Keys only; what is to be done is decided from the stores.
+import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
+import { drainingSince } from '../core/drain/read-pod.ts';
+import { POOL_LABEL, poolKeyOf } from '../core/pool/labels.ts';
+import { namesOf } from '../core/pool/names.ts';
+import { podAddress } from '../core/pool/read.ts';
+import type { Change } from '../kube/store.ts';
+import type { KubeObject } from '../kube/types.ts';
+import type { Consoles } from './consoles.ts';
+import type { Drains } from './drains.ts';
+import type { Passwords } from './passwords.ts';
+import { connectPostgresTriggers } from './postgres-triggers.ts';
+import { statusOf, type World } from './world.ts';
+
+export interface Wake {
+  /** Keys are `namespace/name`: of a ConnectionPool, of a ConnectionBudget, of a ConnectionPool whose consoles to ask. */
+  pool(key: string): void;
+  budget(key: string): void;
+  /** The same in a moment: for what comes in bursts, as when the pools of a budget take their rows. */
+  budgetSoon(key: string): void;
+  console(key: string): void;
+  /** `namespace/name` of a ConnectionPool that may have clients to lose. */
+  drain(key: string): void;
+}
+
+export interface TriggerOptions {
+  readonly world: World;
+  readonly consoles: Consoles;
+  readonly drains: Drains;
+  readonly passwords: Passwords;
+  readonly operatorNamespace: string;
+  readonly wake: Wake;
+}
+
+export function connectTriggers(options: TriggerOptions): void {
+  const { world, wake, consoles, drains, passwords } = options;
+  const budgetOf = (pool: KubeObject) => world.budgetOf(pool, options.operatorNamespace);
+  const wakeBudgetOf = (pool: KubeObject) => {
+    const key = budgetOf(pool);
+    if (key !== undefined) wake.budget(key);
+  };
+  const wakeBudgetOfSoon = (pool: KubeObject) => {
+    const key = budgetOf(pool);
+    if (key !== undefined) wake.budgetSoon(key);
+  };
+  const wakePoolsOf = (budgetKey: string) => {
+    for (const pool of world.pools.byIndex('budget', budgetKey)) wake.pool(keyOf(pool));
+  };
+
+  world.pools.onChange((change) => {
+    if (change.type !== 'updated') {
+      const pool = change.new ?? change.old;
+      wake.pool(change.key);
+      wakeBudgetOf(pool);
+      return;
+    }
+    const changed = change.new.metadata.generation !== change.old.metadata.generation;
+    const leaving = change.new.metadata.deletionTimestamp !== change.old.metadata.deletionTimestamp;
+    if ((statusOf(change.new).leaving ?? []).length > 0) wake.drain(change.key);
+    // Our own status writes come back here: only what the ledger above reads is news.
+    if (changed || leaving || change.source !== 'write') wake.pool(change.key);
+    if (changed && pauseText(change.new) !== pauseText(change.old)) wake.console(change.key);
+    if (changed || leaving) wakeBudgetOf(change.new);
+    else if (ledgerText(change.new) !== ledgerText(change.old)) wakeBudgetOfSoon(change.new);
+  });
+
+  world.budgets.onChange((change) => {
+    if (change.type === 'updated' && change.source === 'write') wake.budgetSoon(change.key);
+    else wake.budget(change.key);
+    if (change.type !== 'updated') {
+      wakePoolsOf(change.key);
+      return;
+    }
+    if (change.new.metadata.generation !== change.old.metadata.generation) {
+      wakePoolsOf(change.key);
+      return;
+    }
+    for (const key of poolsWithNewRow(change.old, change.new)) wake.pool(key);
+  });
+
+  for (const shelf of [
+    world.configMaps,
+    world.services,
+    world.serviceAccounts,
+    world.disruptionBudgets,
+    world.autoscalers,
+    world.networkPolicies,
+  ]) {
+    shelf.onChange((change) => wakeOwner(change, wake));
+  }
+  world.configMaps.onChange((change) => wakeConsole(change, wake));
+
+  world.secrets.onChange((change) => {
+    if (change.type === 'deleted') passwords.forget(change.key);
+    wakeOwner(change, wake);
+    wakeConsole(change, wake);
+    for (const pool of world.pools.byIndex('secret', change.key)) wake.pool(keyOf(pool));
+  });
+
+  world.statefulSets.onChange((change) => wakeOwner(change, wake));
+  connectPostgresTriggers({
+    world,
+    onPostgres: (pool) => {
+      wake.pool(keyOf(pool));
+      wakeBudgetOf(pool);
+    },
+    onSecret: (pool) => wake.pool(keyOf(pool)),
+  });
+
+  world.pods.onChange((change) => {
+    const pod = change.new ?? change.old;
+    const name = pod.metadata.labels?.[POOL_LABEL];
+    if (name === undefined) return;
+    const key = `${pod.metadata.namespace}/${name}`;
+    wake.pool(key);
+    if (change.type === 'deleted') {
+      consoles.forget(pod.metadata.uid ?? '');
+      drains.forget(pod.metadata.uid ?? '');
+      // The last pod of a pool that is gone: its share can go to others.
+      for (const budget of budgetsWithRowOf(
+        world,
+        pod.metadata.labels?.['spillway.dev/pool-uid'],
+      )) {
+        wake.budget(budget);
+      }
+    } else {
+      if (addressOf(change.new) !== addressOf(change.old)) wake.console(key);
+      const { old } = change;
+      if (isGoing(change.new)) wake.drain(key);
+      // It closes idle clients still.
+      else if (old !== undefined && drainingSince(old) !== undefined) wake.console(key);
+    }
+  });
+  for (const shelf of [world.configMaps, world.statefulSets]) {
+    shelf.onChange((change) => {
+      if (change.type !== 'deleted') return;
+      const uid = change.old.metadata.labels?.['spillway.dev/pool-uid'];
+      for (const budget of budgetsWithRowOf(world, uid)) wake.budget(budget);
+    });
+  }
+}
+
+/** What the process of a pod is asked for wakes its pool, and the pool's budget, which counts its charge. */
+export function onConsoleChange(
+  world: World,
+  operatorNamespace: string,
+  wake: Wake,
+): (poolKey: string) => void {
+  return (poolKey) => {
+    wake.pool(poolKey);
+    // A user whom a process has just learnt to refuse may have clients.
+    wake.drain(poolKey);
+    const pool = world.pools.getKey(poolKey);
+    const budget = pool === undefined ? undefined : world.budgetOf(pool, operatorNamespace);
+    if (budget !== undefined) wake.budget(budget);
+  };
+}
+
+function wakeOwner(change: Change, wake: Wake): void {
+  // Our own write: whoever made it goes on by itself.
+  if (change.source === 'write') return;
+  const key = poolKeyOf((change.new ?? change.old).metadata);
+  if (key !== undefined) wake.pool(key);
+}
+
+/** A new file or list of users is followed at once, also when it is our own write. */
+function wakeConsole(change: Change, wake: Wake): void {
+  const object = change.new ?? change.old;
+  const pool = object.metadata.labels?.[POOL_LABEL];
+  if (pool === undefined) return;
+  const names = namesOf(pool);
+  const { configMap, consoleSecret, userListSecret } = names;
+  if (![configMap, consoleSecret, userListSecret].includes(object.metadata.name)) return;
+  wake.console(`${object.metadata.namespace}/${pool}`);
+}
+
+function addressOf(pod: KubeObject | undefined): string {
+  const leaving = pod?.metadata.deletionTimestamp !== undefined;
+  const restarts = (pod?.status as { containerStatuses?: { restartCount?: number }[] } | undefined)
+    ?.containerStatuses?.[0]?.restartCount;
+  return pod === undefined || leaving ? '' : `${podAddress(pod) ?? ''} ${restarts ?? 0}`;
+}
+
+function pauseText(pool: KubeObject): string {
+  return JSON.stringify((pool.spec as { pause?: unknown } | undefined)?.pause ?? null);
+}
+
+/** Its clients are to leave, or may be. */
+function isGoing(pod: KubeObject): boolean {
+  return pod.metadata.deletionTimestamp !== undefined || drainingSince(pod) !== undefined;
+}
+
+function ledgerText(pool: KubeObject): string {
+  const { allotment, grants } = statusOf(pool);
+  return JSON.stringify([allotment, grants]);
+}
+
+function poolsWithNewRow(old: KubeObject, next: KubeObject): string[] {
+  const text = (budget: KubeObject) => {
+    const rows = ((budget.status ?? {}) as ConnectionBudgetStatus).allotments ?? [];
+    return new Map(
+      rows.map((r) => [
+        `${r.namespace}/${r.name}`,
+        `${r.uid} ${r.connections} ${r.serial} ${r.target}`,
+      ]),
+    );
+  };
+  const before = text(old);
+  const after = text(next);
+  const keys = new Set([...before.keys(), ...after.keys()]);
+  return [...keys].filter((key) => before.get(key) !== after.get(key));
+}
+
+function budgetsWithRowOf(world: World, uid: string | undefined): string[] {
+  return uid === undefined ? [] : world.budgets.byIndex('rowUid', uid).map(keyOf);
+}
+
+function keyOf(object: KubeObject): string {
+  return `${object.metadata.namespace}/${object.metadata.name}`;
+}

@@ -1,0 +1,281 @@
+// `spillway plan` as a process: what it prints, what it refuses and where, and what it never shows.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, normalize } from 'node:path';
+import { after, test } from 'node:test';
+import { loadAll } from 'js-yaml';
+import type { PoolSizing } from '../../operator/api/connection-pool.ts';
+
+const root = join(import.meta.dirname, '../..');
+const program = join(root, 'bin/spillway');
+const folder = mkdtempSync(join(tmpdir(), 'spillway-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function spillway(words: readonly string[], input = '', path = program) {
+  const { status, stdout, stderr } = spawnSync(path, words, {
+    cwd: folder,
+    input,
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return name;
+}
+
+const secret = `
+apiVersion: v1
+kind: Secret
+metadata: {name: shop-app, namespace: shop}
+stringData: {password: s3cret-word}
+`;
+const database = (cpu: string) => `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: shop-db, namespace: shop}
+spec:
+  serviceName: shop-db
+  template: {spec: {containers: [{name: postgres, resources: {limits: {cpu: "${cpu}"}}}]}}
+`;
+const pool = (name: string, rest = '') => `
+apiVersion: spillway.dev/v1alpha1
+kind: ConnectionPool
+metadata: {name: ${name}, namespace: shop}
+spec:
+  postgres: {clusterRef: {apiGroup: apps, kind: StatefulSet, name: shop-db}}
+  users: [{name: shop, secretRef: {name: shop-app}}]
+${rest}`;
+const all = (...parts: readonly string[]) => parts.join('---');
+
+interface Planned {
+  readonly namespace: string;
+  readonly name: string;
+  readonly sizing: PoolSizing;
+  readonly objects: readonly { kind: string; metadata: { name: string }; data?: object }[];
+}
+
+function planned(...parts: readonly string[]): Planned[] {
+  const { status, stdout, stderr } = spillway(['plan', '-f', '-', '-o', 'json'], all(...parts));
+  assert.equal(stderr, '');
+  assert.equal(status, 0);
+  return JSON.parse(stdout) as Planned[];
+}
+
+test('4 cores give 9 connections, 8 cores 17', () => {
+  const sizes = (cpu: string) => planned(database(cpu), pool('shop'))[0]?.sizing;
+  assert.equal(sizes('4')?.budget, 9);
+  assert.deepEqual(sizes('4')?.perPod, [5, 4]);
+  assert.equal(sizes('8')?.budget, 17);
+  assert.equal(
+    sizes('8')?.explanation,
+    '8 cores × 2 + 1 = 17; 1 pool has it, 17 here; 2 pooler pods, 9 and 8',
+  );
+});
+
+test('two pools share one server, and the order of the files does not matter', () => {
+  const parts = [database('8'), pool('shop'), pool('reports'), secret];
+  const shares = (list: readonly Planned[]) =>
+    list.map(({ name, sizing }) => `${name} ${sizing.share}`).sort();
+  const forwards = shares(planned(...parts));
+  assert.equal(forwards.length, 2);
+  assert.deepEqual(shares(planned(...parts.reverse())), forwards);
+  const total = planned(...parts).reduce((sum, { sizing }) => sum + (sizing.share ?? 0), 0);
+  assert.equal(total, 17);
+});
+
+test("the owner's budget in the files counts", () => {
+  const budget = `
+apiVersion: spillway.dev/v1alpha1
+kind: ConnectionBudget
+metadata: {name: statefulset-shop-db, namespace: shop}
+spec:
+  postgres: {clusterRef: {apiGroup: apps, kind: StatefulSet, name: shop-db}}
+  total: 6
+`;
+  assert.equal(planned(database('8'), pool('shop'), budget)[0]?.sizing.budget, 6);
+});
+
+test('a namespace is filled in for everything that names none', () => {
+  const without = (text: string) => text.replaceAll(', namespace: shop', '');
+  const input = without(all(database('8'), pool('shop')));
+  const { stdout, status } = spillway(['plan', '-f', '-', '-n', 'web', '-o', 'json'], input);
+  assert.equal(status, 0);
+  assert.equal((JSON.parse(stdout) as Planned[])[0]?.namespace, 'web');
+});
+
+test('YAML output is the manifests, and holds them all', () => {
+  const name = file('good.yaml', all(secret, database('8'), pool('shop')));
+  const { stdout, status } = spillway(['plan', '-f', name, '-o', 'yaml']);
+  assert.equal(status, 0);
+  const documents = loadAll(stdout) as Planned['objects'];
+  const [json] = planned(secret, database('8'), pool('shop'));
+  assert.deepEqual(documents, json?.objects);
+  assert.ok(documents.some(({ kind }) => kind === 'StatefulSet'));
+});
+
+test('the table names sizes, sentence and objects', () => {
+  const name = file('table.yaml', all(database('8'), pool('shop')));
+  const { stdout } = spillway(['plan', '-f', name]);
+  assert.match(stdout, /^NAMESPACE +POOL +POSTGRES +MODE +BUDGET +SHARE +PODS +PER POD\n/);
+  assert.match(stdout, /^shop +shop +StatefulSet shop\/shop-db +transaction +17 +17 +2 +9, 8$/m);
+  assert.match(stdout, /^shop\/shop: 8 cores × 2 \+ 1 = 17; /m);
+  assert.match(stdout, /^ {2}Secret +shop-pooler-console, shop-pooler-users$/m);
+});
+
+test('a password is shown only when it is asked for', () => {
+  const words = ['plan', '-f', '-', '-o', 'yaml'];
+  const input = all(secret, database('8'), pool('shop'));
+  const encoded = (text: string) =>
+    (loadAll(text) as { kind: string; data?: Record<string, string> }[])
+      .filter(({ kind }) => kind === 'Secret')
+      .flatMap(({ data }) => Object.values(data ?? {}))
+      .map((value) => Buffer.from(value, 'base64').toString())
+      .join();
+  for (const output of ['yaml', 'json', 'table']) {
+    const { stdout } = spillway(['plan', '-f', '-', '-o', output], input);
+    assert.ok(!stdout.includes('s3cret-word'));
+    if (output === 'yaml') assert.ok(!encoded(stdout).includes('s3cret-word'));
+  }
+  assert.ok(encoded(spillway([...words, '--show-secrets'], input).stdout).includes('s3cret-word'));
+});
+
+const faults: Readonly<Record<string, readonly [string, string]>> = {
+  'a word that is not in the enum': [
+    all(database('8'), pool('shop', '  mode: transacton\n')),
+    '(standard input):2 (line 15): spec.mode: must be one of',
+  ],
+  'a field that does not exist': [
+    all(database('8'), pool('shop', '  pooler: {replica: 3}\n')),
+    '(standard input):2 (line 15): spec.pooler.replica: ',
+  ],
+  'a Postgres that is not in the files': [
+    pool('shop'),
+    '(standard input):1 (line 6): spec.postgres.clusterRef: there is no StatefulSet shop/shop-db: ',
+  ],
+  'a kind of Postgres that nobody knows': [
+    pool('shop').replace('kind: StatefulSet', 'kind: Deployment'),
+    '(standard input):1 (line 6): spec.postgres.clusterRef',
+  ],
+  'a Secret without the key': [
+    all(secret.replace('password:', 'word:'), database('8'), pool('shop')),
+    '(standard input):3 (line 19): spec.users[0].secretRef: Secret shop/shop-app has no key "password" (it has word): ',
+  ],
+  'a password that PgBouncer cannot read': [
+    all(secret.replace('s3cret-word', '"a\\nb"'), database('8'), pool('shop')),
+    '(standard input):3 (line 19): spec.users[shop]: ',
+  ],
+  'a pool that is there twice': [
+    all(database('8'), pool('shop'), pool('shop')),
+    '(standard input):3 (line 18): metadata.name: ConnectionPool shop/shop is there twice: ',
+  ],
+  'a kind of ours that does not exist': [
+    pool('shop').replace('ConnectionPool', 'ConnectionPol'),
+    '(standard input):1 (line 3): kind: there is no ConnectionPol ',
+  ],
+  'a version of ours that does not exist': [
+    pool('shop').replace('v1alpha1', 'v9'),
+    '(standard input):1 (line 2): apiVersion: spillway.dev/v9 is not served: ',
+  ],
+  'something else than an object': [
+    '- a\n',
+    '(standard input):1 (line 1): apiVersion: is required',
+  ],
+  'no pool': [database('8'), '-: there is no ConnectionPool in it'],
+  'an item of a List': [
+    `apiVersion: v1\nkind: List\nitems:\n- ${pool('shop', '  mode: x\n').trim().replaceAll('\n', '\n  ')}`,
+    '(standard input):1 (line 10): items[0].spec.mode: ',
+  ],
+};
+for (const [what, [input, expected]] of Object.entries(faults)) {
+  test(`${what} is refused in one line with its place, and nothing is planned`, () => {
+    const { status, stdout, stderr } = spillway(['plan', '-f', '-'], input);
+    assert.equal(status, 1);
+    assert.equal(stdout, '');
+    assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
+    assert.ok(stderr.startsWith(expected), `${stderr} should begin with ${expected}`);
+  });
+}
+
+test('every fault of every file is told at once', () => {
+  const bad = file('bad.yaml', all(pool('shop', '  mode: x\n'), pool('Shop_2')));
+  const { status, stderr } = spillway(['plan', '-f', bad, '-f', 'none.yaml']);
+  assert.equal(status, 1);
+  const files = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(' ')[0]);
+  assert.deepEqual(files.sort(), ['bad.yaml:1', 'bad.yaml:2', 'none.yaml:']);
+});
+
+test('a command line that makes no sense ends with 2 and says what would', () => {
+  for (const words of [
+    ['plan'],
+    ['pln'],
+    ['plan', '-f', 'a', '-o', 'x'],
+    ['plan', '--nope'],
+    ['plan', 'a'],
+  ]) {
+    const { status, stdout, stderr } = spillway(words);
+    assert.equal(status, 2, words.join(' '));
+    assert.equal(stdout, '');
+    assert.match(stderr, /^spillway: /);
+  }
+  assert.equal(spillway(['--help']).status, 0);
+  assert.match(spillway(['--version']).stdout, /^[0-9]+\.[0-9]+\.[0-9]+\n$/);
+});
+
+test('the program runs from any folder and through symbolic links', () => {
+  mkdirSync(join(folder, 'bin'));
+  symlinkSync(program, join(folder, 'bin/first'));
+  symlinkSync('first', join(folder, 'bin/second'));
+  assert.equal(spillway(['--version'], '', join(folder, 'bin/second')).status, 0);
+});
+
+test('every example is a plan as it stands', () => {
+  const examples = join(root, 'examples');
+  const names = readdirSync(examples).filter((name) => !name.endsWith('.md'));
+  assert.ok(names.length >= 4);
+  for (const name of names) {
+    // A budget alone is not a plan: it goes with the Postgres that it is for.
+    const also = name === 'budget.yaml' ? ['-f', join(examples, 'quickstart')] : [];
+    const { status, stderr } = spillway(['plan', '-f', join(examples, name), ...also]);
+    assert.equal(stderr, '', name);
+    assert.equal(status, 0, name);
+  }
+});
+
+test('the program loads nothing of the API client, which alone would take longer than all of it, unless a cluster is asked', () => {
+  const seen = new Set<string>();
+  const packages = new Set<string>();
+  const walk = (path: string): void => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const text = readFileSync(path, 'utf8');
+    for (const [, isType, from] of text.matchAll(
+      /(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'/g,
+    )) {
+      if (isType !== undefined || from === undefined) continue;
+      if (from.startsWith('.')) walk(normalize(join(dirname(path), from)));
+      else packages.add(from);
+    }
+    for (const [, from] of text.matchAll(/import\('(\.[^']+\.ts)'\)/g)) {
+      if (from !== undefined && from !== './live.ts') walk(normalize(join(dirname(path), from)));
+    }
+  };
+  walk(join(root, 'operator/cli/main.ts'));
+  assert.ok(seen.size > 30);
+  const foreign = [...packages].filter((name) => !name.startsWith('node:')).sort();
+  assert.deepEqual(foreign, ['js-yaml', 'zod']);
+});

@@ -1,0 +1,74 @@
+// Debian packages that the tool needs on the machine itself.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { attempt, run, say } from './run.ts';
+
+// Each package by a file it brings. A machine that has the file from elsewhere (a container engine
+// of its own, say) keeps what it has: nothing is replaced.
+const wanted: Record<string, string> = {
+  buildah: 'buildah',
+  conntrack: 'conntrack',
+  containerd: 'containerd',
+  ctr: 'containerd',
+  ip: 'iproute2',
+  iptables: 'iptables',
+  mmdebstrap: 'mmdebstrap',
+  mount: 'mount',
+  openssl: 'openssl',
+  runc: 'runc',
+  setpriv: 'util-linux',
+  tini: 'tini',
+  '/usr/lib/cni/bridge': 'containernetworking-plugins',
+};
+
+const administration = ['/usr/sbin', '/sbin'];
+
+/** Adds the folders of the administrator's programs to PATH, which `su` does not. */
+export function completePath(): void {
+  const path = (process.env.PATH ?? '').split(delimiter);
+  const missing = administration.filter((folder) => !path.includes(folder));
+  process.env.PATH = [...path, ...missing].join(delimiter);
+}
+
+const isThere = (file: string): boolean =>
+  file.startsWith('/')
+    ? existsSync(file)
+    : (process.env.PATH ?? '')
+        .split(delimiter)
+        .some((folder) => folder !== '' && existsSync(join(folder, file)));
+
+/** Why this machine cannot run clusters and local daemons, or undefined when it can. */
+export function unsupported(): string | undefined {
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const reasons: string[] = [];
+  if (process.platform !== 'linux') reasons.push('this is not Linux');
+  else if (!/^ID(_LIKE)?=.*\bdebian\b/m.test(release)) reasons.push('this is not Debian');
+  if (process.getuid?.() !== 0) reasons.push('you are not root');
+  if (reasons.length === 0) return undefined;
+  return [
+    `A cluster of its own needs root on Debian 12 or newer, but ${reasons.join(' and ')}.`,
+    'What works without: `npm run test:unit` (core, API, plan) and `bin/spillway plan -f FILE`.',
+  ].join('\n');
+}
+
+/** Installs the packages that are missing. Throws with apt's own words when it cannot. */
+export async function installPackages(): Promise<void> {
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  say(`Installing Debian packages: ${missing.join(' ')}`);
+  // --no-remove: a package that would push out one of the machine's own is an error, not a surprise.
+  const install = ['apt-get', 'install', '--yes', '--no-remove', '--no-install-recommends'];
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  const first = await attempt([...install, ...missing], { env });
+  if (first.code === 0) return;
+  // The machine's lists are missing or old. Sources of third parties may fail: what counts is
+  // whether the packages can be installed afterwards.
+  await attempt(['apt-get', 'update'], { env });
+  await run([...install, ...missing], { env });
+}
+
+export function missingPackages(): string[] {
+  const missing = Object.entries(wanted).filter(([file]) => !isThere(file));
+  return [...new Set(missing.map(([, name]) => name))];
+}

@@ -1,0 +1,54 @@
+// Runs every test there is: brings up what they need, and takes it away again.
+
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { down, up } from './cluster.ts';
+import { environment, findSupervisor, inNetwork } from './inside.ts';
+import { namesOf } from './names.ts';
+import { repository } from './paths.ts';
+import { say } from './run.ts';
+
+/** A name of its own: a demo that runs is not disturbed. */
+const name = 'e2e';
+
+/** Runs the tests of `files`, or all, on a new cluster. Returns the exit code of the test runner. */
+export async function runTests(files: readonly string[]): Promise<number> {
+  const chosen =
+    files.length > 0 ? files : globSync('test/**/*.test.ts', { cwd: repository }).sort();
+  await down(name);
+  try {
+    await up(name);
+    const names = namesOf(name, 1);
+    const pid = findSupervisor(names)?.pid;
+    if (pid === undefined) throw new Error('The cluster for the tests ended');
+    say(`Running ${chosen.length} test files`);
+    const runner = [process.execPath, '--test', '--test-reporter=spec', '--test-timeout=600000'];
+    return await runHere(inNetwork(names, pid, [...runner, ...chosen]), environment(names));
+  } finally {
+    await down(name);
+  }
+}
+
+/**
+ * Runs a program as if it had been run here: it has the terminal, gets the signals that are meant
+ * for it, and its exit code is returned.
+ */
+export function runHere(
+  command: readonly string[],
+  env: Record<string, string>,
+  cwd = repository,
+): Promise<number> {
+  const [program = '', ...args] = command;
+  const options = { cwd, stdio: 'inherit', env: { ...process.env, ...env } } as const;
+  const child = spawn(program, args, options);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const pass = (signal: NodeJS.Signals) => child.kill(signal);
+  for (const signal of signals) process.on(signal, pass);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => {
+      for (const signal of signals) process.off(signal, pass);
+      resolve(code ?? 1);
+    });
+  });
+}

@@ -1,0 +1,131 @@
+// Autoscalers on a real API server with the real controllers: Spillway's own and those of a user. There is no metrics
+// API here: what an autoscaler does without one is to hold its least and most pods.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Condition } from '../../operator/api/meta.ts';
+import {
+  horizontalPodAutoscalers as autoscalers,
+  type KubeObject,
+} from '../../operator/kube/types.ts';
+import { connectionPools } from '../../operator/reconcile/world.ts';
+import type { OperatorProcess } from './operator-process.ts';
+import { condition, eventually, furnish, kubectl, openRoom, type Room } from './room.ts';
+
+let room: Room;
+let operator: OperatorProcess;
+before(async () => {
+  room = await openRoom({ withControllers: true });
+  operator = await room.operator();
+});
+after(() => room?.close());
+
+const readPool = (namespace: string) =>
+  room.client.get(connectionPools, { namespace, name: 'shop' });
+const readScaler = (namespace: string, name = 'shop-pooler') =>
+  room.client.get(autoscalers, { namespace, name });
+const replicasOf = (object: KubeObject | undefined) =>
+  (object?.spec as { pooler: { replicas: number } } | undefined)?.pooler.replicas;
+const change = (namespace: string, spec: object) =>
+  room.client.patch(connectionPools, { namespace, name: 'shop' }, { spec });
+
+/** A user's own autoscaler of the pool `shop`. */
+function scaler(namespace: string, name: string, min: number): KubeObject {
+  return {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { namespace, name, labels: { 'app.kubernetes.io/managed-by': 'spillway' } },
+    spec: {
+      scaleTargetRef: {
+        apiVersion: 'spillway.dev/v1alpha1',
+        kind: 'ConnectionPool',
+        name: 'shop',
+      },
+      minReplicas: min,
+      maxReplicas: 6,
+    },
+  };
+}
+
+function scaled(namespace: string, count: number): Promise<KubeObject> {
+  return eventually(
+    `${count} pods are asked for`,
+    () => readPool(namespace),
+    (live) => replicasOf(live) === count,
+  );
+}
+
+test('the autoscaler scales the pool, nobody else writes its replicas, and it goes when it is taken out', async () => {
+  const namespace = 'own-scaler';
+  await furnish(room.client, namespace, {
+    pooler: { autoscaling: { minReplicas: 3, maxReplicas: 5 } },
+  });
+  await scaled(namespace, 3);
+  const made = await readScaler(namespace);
+  assert.equal(made?.metadata.ownerReferences?.[0]?.kind, 'ConnectionPool');
+  const { conditions } = (made?.status ?? { conditions: [] }) as { conditions: Condition[] };
+  assert.equal(conditions.find((c) => c.type === 'AbleToScale')?.status, 'True');
+
+  await operator.quiet();
+  const writers = ((await readPool(namespace))?.metadata.managedFields ?? []) as {
+    manager: string;
+    fieldsV1: { 'f:spec'?: object };
+  }[];
+  const ofSpec = writers.filter((w) => w.fieldsV1['f:spec'] !== undefined);
+  assert.deepEqual([...new Set(ofSpec.map((w) => w.manager))].sort(), [
+    'kube-controller-manager',
+    'tester',
+  ]);
+  await change(namespace, { pooler: { autoscaling: { minReplicas: 1 } } });
+  await eventually(
+    'the new least',
+    () => readScaler(namespace),
+    (s) => (s.spec as { minReplicas: number }).minReplicas === 1,
+  );
+  await change(namespace, { pooler: { autoscaling: null } });
+  await gone(namespace, 'shop-pooler');
+  assert.equal(replicasOf(await readPool(namespace)), 3);
+  const quiet = await operator.quiet();
+  assert.equal(quiet.by['DELETE horizontalpodautoscalers 200'], 1, JSON.stringify(quiet.by));
+});
+
+async function gone(namespace: string, name: string): Promise<void> {
+  const all = async () => {
+    const { items } = await room.client.list(autoscalers, { namespace });
+    return { items } as unknown as KubeObject & { items: KubeObject[] };
+  };
+  await eventually('the autoscaler is gone', all, ({ items }) =>
+    items.every((s) => s.metadata.name !== name),
+  );
+}
+
+test('an autoscaler of the user scales the pool too, and stays, whatever its name and labels', async () => {
+  const namespace = 'their-scaler';
+  await furnish(room.client, namespace);
+  await condition(room.client, namespace, 'ShareGranted', 'True');
+  const scale = JSON.parse(
+    await kubectl(room.plane, [
+      'get',
+      `--raw=/apis/spillway.dev/v1alpha1/namespaces/${namespace}/connectionpools/shop/scale`,
+    ]),
+  ) as { spec: object; status: { selector: string } };
+  assert.deepEqual(scale.spec, { replicas: 2 });
+  const { uid } = (await readPool(namespace))?.metadata ?? {};
+  assert.ok(scale.status.selector.includes(`spillway.dev/pool-uid=${uid}`), scale.status.selector);
+
+  await room.client.create(autoscalers, scaler(namespace, 'shop-pooler', 4));
+  await scaled(namespace, 4);
+  await room.client.delete(autoscalers, { namespace, name: 'shop-pooler' });
+  await room.client.create(autoscalers, scaler(namespace, 'mine', 5));
+  await scaled(namespace, 5);
+  await operator.quiet();
+  assert.notEqual(await readScaler(namespace, 'mine'), undefined);
+
+  await room.client.create(autoscalers, scaler(namespace, 'shop-pooler', 5));
+  await change(namespace, { pooler: { autoscaling: { maxReplicas: 6 } } });
+  const why = await condition(room.client, namespace, 'ObjectsApplied', 'False', 'ObjectNotOurs');
+  assert.ok(why.includes('HorizontalPodAutoscaler shop-pooler'), why);
+  await change(namespace, { pooler: { autoscaling: null } });
+  await condition(room.client, namespace, 'ObjectsApplied', 'True');
+  await operator.quiet();
+  assert.notEqual(await readScaler(namespace), undefined);
+});

@@ -1,0 +1,461 @@
+// One operator as the shell runs it: its own view of every object, its memory of what consoles said, and its
+// writes, which land later or never. Two of them may believe to lead at the same time.
+import type { AllotmentRecord } from '../../../operator/api/connection-budget.ts';
+import { planAllotments, takeAllotment } from '../../../operator/core/ledger/allotments.ts';
+import { planHolders } from '../../../operator/core/ledger/holders.ts';
+import {
+  charge,
+  type FileState,
+  type HolderState,
+  type Observation,
+} from '../../../operator/core/ledger/state.ts';
+import { poolShares } from '../../../operator/core/sizing/pool-shares.ts';
+import type { CapEntry } from '../../../operator/engines/engine.ts';
+import { type ApiServer, narrow, type Version } from './api-server.ts';
+import {
+  type ApiObject,
+  BUDGET,
+  type FileContent,
+  fileKeyOf,
+  holderOf,
+  type MapObject,
+  mapKey,
+  ORDINALS,
+  type PodObject,
+  type PoolObject,
+  podKey,
+  poolKey,
+  type SetObject,
+  SLOTS,
+  setKey,
+} from './objects.ts';
+import type { Switches } from './switches.ts';
+
+export interface Write {
+  readonly key: string;
+  /** Undefined: a POST. */
+  readonly resourceVersion: number | undefined;
+  /** Undefined: the pod of `uid` is deleted. */
+  readonly object: ApiObject | undefined;
+  readonly uid?: string;
+}
+
+export interface Operator {
+  /** Index of the version that is known, by object. */
+  readonly views: Map<string, number>;
+  /** By pod uid; an absent observation means asked without an answer. */
+  readonly consoles: Map<string, Observation | undefined>;
+  /** First half of a look that is under way: mark and caps, by pod uid. */
+  readonly looks: Map<string, { generation: number; caps: CapEntry[]; open?: CapEntry[] }>;
+  readonly writes: Write[];
+  /** Rounds for which a raise waits until it can be made whole. */
+  patience: number;
+  /** By slot: files, workload and pods as the API server had them when it was asked, one after the other. */
+  readonly live: Map<number, Live>;
+  /** Slots whose last plan would go further with workload and pods as the API server has them. */
+  readonly wantsLive: Set<number>;
+  /** By uid of a pool: what the API server was asked in proof that nothing is left of it, in this order. */
+  readonly gone: Map<string, 'pool' | 'objects' | 'pods'>;
+}
+
+interface Live {
+  /** The version of the pool that was in view when the first question was asked: no later one may be planned for. */
+  readonly pool: number;
+  readonly map: Version;
+  set?: Version;
+  pods?: readonly Version[];
+}
+
+export function newOperator(): Operator {
+  return {
+    views: new Map(),
+    consoles: new Map(),
+    looks: new Map(),
+    writes: [],
+    patience: 1,
+    live: new Map(),
+    wantsLive: new Set(),
+    gone: new Map(),
+  };
+}
+
+function viewed(op: Operator, server: ApiServer, key: string): Version {
+  return server.version(key, op.views.get(key) ?? 0);
+}
+
+export function podInView(
+  op: Operator,
+  server: ApiServer,
+  slot: number,
+  ordinal: number,
+): PodObject | undefined {
+  return narrow(viewed(op, server, podKey(slot, ordinal)).object, 'pod');
+}
+
+interface PoolView {
+  readonly pool: PoolObject;
+  readonly poolVersion: number;
+  readonly map: MapObject | undefined;
+  readonly set: SetObject | undefined;
+  readonly mapVersion: number;
+  readonly setVersion: number;
+  /** Another pool's object stands in the way. */
+  readonly foreign: boolean;
+  readonly pods: readonly { readonly ordinal: number; readonly pod: PodObject }[];
+}
+
+function viewOfPool(
+  op: Operator,
+  server: ApiServer,
+  slot: number,
+  asked = false,
+): PoolView | undefined {
+  const { object, resourceVersion } = viewed(op, server, poolKey(slot));
+  const pool = narrow(object, 'pool');
+  if (pool === undefined) return undefined;
+  const live = asked ? op.live.get(slot) : undefined;
+  const mapVersion = live?.map ?? viewed(op, server, mapKey(slot));
+  const map = narrow(mapVersion.object, 'map');
+  const setVersion = live?.set ?? viewed(op, server, setKey(slot));
+  const set = narrow(setVersion.object, 'set');
+  const pods = Array.from({ length: ORDINALS }, (_, ordinal) => ({
+    ordinal,
+    pod:
+      live?.pods === undefined
+        ? podInView(op, server, slot, ordinal)
+        : narrow(live.pods[ordinal]?.object, 'pod'),
+  })).filter((p): p is { ordinal: number; pod: PodObject } => p.pod?.poolUid === pool.uid);
+  return {
+    pool,
+    poolVersion: resourceVersion,
+    map: map?.poolUid === pool.uid ? map : undefined,
+    set: set?.poolUid === pool.uid ? set : undefined,
+    mapVersion: mapVersion.resourceVersion,
+    setVersion: setVersion.resourceVersion,
+    foreign:
+      (map !== undefined && map.poolUid !== pool.uid) ||
+      (set !== undefined && set.poolUid !== pool.uid),
+    pods,
+  };
+}
+
+/** The merged file of a holder under all of its epochs, as core/pool/read.ts merges them. */
+function fileOf(map: MapObject | undefined, ordinal: number): FileState | undefined {
+  let merged: { generation: number; caps: Map<string, number>; connections: number } | undefined;
+  for (const [key, file] of map?.files ?? []) {
+    if (key.split('.')[1] !== String(ordinal)) continue;
+    const connections = file.caps.reduce((total, c) => total + c.connections, 0);
+    if (merged === undefined) {
+      merged = { generation: file.generation, caps: new Map(), connections };
+    }
+    merged.generation = Math.min(merged.generation, file.generation);
+    merged.connections = Math.max(merged.connections, connections);
+    for (const { name, connections: n } of file.caps)
+      merged.caps.set(name, Math.max(merged.caps.get(name) ?? 0, n));
+  }
+  if (merged === undefined) return undefined;
+  return {
+    generation: merged.generation,
+    connections: merged.connections,
+    caps: [...merged.caps].map(([name, connections]) => ({ name, connections })),
+  };
+}
+
+function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switches): HolderState[] {
+  const holders: HolderState[] = [];
+  for (let ordinal = 0; ordinal < ORDINALS; ordinal++) {
+    const name = holderOf(slot, ordinal);
+    const grant = view.pool.grants.find((g) => g.holder === name);
+    const file = fileOf(view.map, ordinal);
+    const pod = view.pods.find((p) => p.ordinal === ordinal)?.pod;
+    if (grant === undefined && file === undefined && pod === undefined) continue;
+    let observation = pod === undefined ? undefined : op.consoles.get(pod.uid);
+    if (switches.raiseBeforeProof && pod !== undefined && file !== undefined) {
+      if (file !== 'unreadable')
+        observation = {
+          podUid: pod.uid,
+          generation: file.generation,
+          caps: file.caps,
+          sessions: [],
+        };
+    }
+    holders.push({
+      name,
+      ordinal,
+      ...(grant === undefined
+        ? {}
+        : { grant: { connections: grant.connections, generation: grant.generation } }),
+      ...(file === undefined ? {} : { file }),
+      ...(pod === undefined
+        ? {}
+        : { pod: { uid: pod.uid, terminating: pod.terminating, epoch: pod.epoch } }),
+      ...(observation === undefined ? {} : { observation }),
+      asked: pod === undefined || op.consoles.has(pod.uid),
+    });
+  }
+  return holders;
+}
+
+/** Every live pod of the pool was asked once since this operator started. */
+function allAsked(op: Operator, view: PoolView): boolean {
+  return view.pods.every(({ pod }) => pod.terminating || op.consoles.has(pod.uid));
+}
+
+/** Reconciles the ConnectionBudget: at most one write. */
+export function reconcileBudget(op: Operator, server: ApiServer, switches: Switches): void {
+  const { object, resourceVersion } = viewed(op, server, BUDGET);
+  const budget = narrow(object, 'budget');
+  if (budget === undefined) return;
+  const pools = Array.from({ length: SLOTS }, (_, slot) => ({
+    slot,
+    view: viewOfPool(op, server, slot),
+  })).flatMap(({ slot, view }) => (view === undefined ? [] : [{ slot, view }]));
+  const shares = poolShares(
+    budgetOf(budget.total),
+    pools.map(({ view }) => claimOf(view.pool)),
+  );
+  const known = new Set(pools.map(({ view }) => view.pool.uid));
+  const claims = [
+    ...pools.map(({ slot, view }) => ({
+      uid: view.pool.uid,
+      namespace: 'n',
+      name: view.pool.name,
+      target: shares.get(view.pool.uid)?.connections ?? 0,
+      ...(view.pool.allotment === undefined ? {} : { taken: view.pool.allotment }),
+      charge: holdersOf(op, slot, view, switches).reduce((total, h) => total + charge(h), 0),
+      remains: true,
+      exists: true,
+    })),
+    ...budget.rows
+      .filter((r) => !known.has(r.uid) && (switches.unseenIsGone || op.gone.has(r.uid)))
+      .map((r) => ({
+        uid: r.uid,
+        namespace: 'n',
+        name: r.name,
+        target: 0,
+        charge: 0,
+        remains: switches.unseenIsGone
+          ? remainsOf(op, server, r.uid)
+          : op.gone.get(r.uid) !== 'pods',
+        exists: false,
+      })),
+  ];
+  const mayRaise = pools.every(({ view }) => allAsked(op, view));
+  const { rows } = planAllotments(
+    'primary',
+    budget.total,
+    budget.rows,
+    claims,
+    mayRaise,
+    op.patience === 0,
+  );
+  if (same(rows, budget.rows)) return;
+  op.writes.push({ key: BUDGET, resourceVersion, object: { ...budget, rows } });
+}
+
+/** Anything in view by which a pool of this uid may still hold connections. */
+function remainsOf(op: Operator, server: ApiServer, uid: string): boolean {
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const keys = [mapKey(slot), setKey(slot)];
+    for (let ordinal = 0; ordinal < ORDINALS; ordinal++) keys.push(podKey(slot, ordinal));
+    for (const key of keys) {
+      const { object } = viewed(op, server, key);
+      if (object !== undefined && 'poolUid' in object && object.poolUid === uid) return true;
+    }
+  }
+  return false;
+}
+
+/** Reconciles one ConnectionPool: the first kind of write that its plan asks for. */
+export function reconcilePool(
+  op: Operator,
+  server: ApiServer,
+  slot: number,
+  switches: Switches,
+): void {
+  const asked = op.live.get(slot);
+  const live =
+    asked?.pods !== undefined &&
+    (switches.oldAnswers || asked.pool === (op.views.get(poolKey(slot)) ?? 0));
+  const view = viewOfPool(op, server, slot, live);
+  op.live.delete(slot);
+  if (view === undefined) return;
+  const { pool, map, set } = view;
+  const budget = narrow(viewed(op, server, BUDGET).object, 'budget');
+  const row = budget?.rows.find((r) => r.uid === pool.uid);
+  const allotment = take(pool, row, switches);
+  const plan = planHolders({
+    allotment: allotment.connections,
+    pods: pool.spec.pods,
+    entries: pool.spec.entries,
+    holders: holdersOf(op, slot, view, switches),
+    ...(set === undefined
+      ? {}
+      : {
+          workload: {
+            replicas: set.replicas,
+            epoch: set.epoch,
+            seen: set.observed >= set.generation,
+          },
+        }),
+    fileEpoch: switches.noEpochRecord
+      ? Math.max(0, ...[...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])))
+      : (map?.epoch ?? 0),
+    live: live || switches.cachesAreProof === true,
+    inParts: op.patience === 0,
+    nameOf: (ordinal) => holderOf(slot, ordinal),
+    mayRaise: allAsked(op, view),
+  });
+  if (plan.needsLive) op.wantsLive.add(slot);
+  else op.wantsLive.delete(slot);
+  const taken = pool.allotment ?? { connections: 0, serial: 0 };
+  if (!same(allotment, taken) || !same(plan.grants, pool.grants)) {
+    const object = { ...pool, allotment, grants: plan.grants };
+    op.writes.push({ key: poolKey(slot), resourceVersion: view.poolVersion, object });
+    return;
+  }
+  if (view.foreign) return;
+  const { epoch } = plan;
+  const epochs = new Set([epoch, ...view.pods.map((p) => p.pod.epoch)]);
+  if (set !== undefined) epochs.add(set.epoch);
+  const files = new Map<string, FileContent>();
+  const keyUid = switches.sharedKeys ? '' : pool.uid;
+  for (const { ordinal, grant } of plan.files) {
+    const { generation, caps } = grant;
+    const file = withRoom(map, ordinal, { generation, caps, text: pool.spec.text });
+    for (const e of switches.noEpoch ? [0] : epochs) files.set(fileKeyOf(keyUid, ordinal, e), file);
+  }
+  const { mapVersion, setVersion } = view;
+  if (map === undefined || map.epoch !== epoch || !sameFiles(files, map.files)) {
+    const uid = map?.uid ?? server.uid();
+    const object = { kind: 'map', uid, poolUid: pool.uid, epoch, files } as const;
+    const resourceVersion = map === undefined ? undefined : mapVersion;
+    op.writes.push({ key: mapKey(slot), resourceVersion, object });
+    return;
+  }
+  if (set === undefined) {
+    const object = {
+      kind: 'set',
+      uid: server.uid(),
+      poolUid: pool.uid,
+      replicas: plan.replicas,
+      epoch,
+      generation: 1,
+      observed: 0,
+    } as const;
+    op.writes.push({ key: setKey(slot), resourceVersion: undefined, object });
+  } else if (set.replicas !== plan.replicas || set.epoch !== epoch) {
+    const generation = set.generation + 1;
+    const object = { ...set, replicas: plan.replicas, epoch, generation };
+    op.writes.push({ key: setKey(slot), resourceVersion: setVersion, object });
+  } else {
+    const [first] = view.pods.filter((p) => plan.stranded.includes(holderOf(slot, p.ordinal)));
+    if (first === undefined) return;
+    const key = podKey(slot, first.ordinal);
+    op.writes.push({ key, resourceVersion: undefined, object: undefined, uid: first.pod.uid });
+  }
+}
+
+/** A file that changes in something else than its caps gets a generation that no other text has. */
+function withRoom(map: MapObject | undefined, ordinal: number, file: FileContent): FileContent {
+  const written = [...(map?.files ?? [])]
+    .filter(([key]) => key.split('.')[1] === String(ordinal))
+    .map(([, other]) => other);
+  const taken = written.some((w) => w.generation >= file.generation && !same(w, file));
+  if (!taken) return file;
+  return { ...file, generation: Math.max(...written.map((w) => w.generation)) + 1 };
+}
+
+function take(pool: PoolObject, row: AllotmentRecord | undefined, switches: Switches) {
+  if (switches.ignoreSerial && row !== undefined)
+    return { connections: Math.min(row.connections, row.target), serial: row.serial };
+  return takeAllotment(pool.allotment, row);
+}
+
+export function budgetOf(total: number) {
+  return {
+    optimum: total,
+    guard: total,
+    slack: 0,
+    reserved: 0,
+    active: total,
+    total,
+    decidedBy: 'owner',
+  } as const;
+}
+
+export function claimOf(pool: PoolObject) {
+  const { pods, weight, entries } = pool.spec;
+  return {
+    id: pool.uid,
+    age: pool.age,
+    weight,
+    session: false,
+    pods,
+    entries: entries.length,
+  };
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function sameFiles(a: MapObject['files'], b: MapObject['files']): boolean {
+  return a.size === b.size && [...a].every(([key, file]) => same(file, b.get(key)));
+}
+
+/**
+ * Asks the API server about pools which have a row in view and are not there: first for the pool, then for workload
+ * and files, then for pods. Each answer counts only after the one before it.
+ */
+export function askWhatIsGone(
+  op: Operator,
+  server: ApiServer,
+  slot: number,
+  what: 'pool' | 'objects' | 'pods',
+): boolean {
+  const budget = narrow(viewed(op, server, BUDGET).object, 'budget');
+  const rows = budget?.rows.filter((r) => r.name === `pool${slot}`) ?? [];
+  let news = false;
+  for (const { uid } of rows) {
+    const before = op.gone.get(uid);
+    if (what === 'pool') {
+      if (before !== undefined || server.read(poolKey(slot), 'pool')?.uid === uid) continue;
+      op.gone.set(uid, 'pool');
+    } else if (what === 'objects') {
+      const objects = [server.read(mapKey(slot), 'map'), server.read(setKey(slot), 'set')];
+      if (before !== 'pool' || objects.some((o) => o?.poolUid === uid)) continue;
+      op.gone.set(uid, 'objects');
+    } else {
+      if (before !== 'objects') continue;
+      const keys = Array.from({ length: ORDINALS }, (_, ordinal) => podKey(slot, ordinal));
+      if (keys.some((key) => server.read(key, 'pod')?.poolUid === uid)) continue;
+      op.gone.set(uid, 'pods');
+    }
+    news = true;
+  }
+  return news;
+}
+
+/** Asks the API server for the files, then the workload, then the pods; the first question forgets earlier answers. */
+export function askLive(
+  op: Operator,
+  server: ApiServer,
+  slot: number,
+  what: 'map' | 'set' | 'pods',
+): boolean {
+  const now = (key: string) => server.version(key, server.newest(key));
+  const live = op.live.get(slot);
+  if (what === 'map') {
+    op.live.set(slot, { pool: op.views.get(poolKey(slot)) ?? 0, map: now(mapKey(slot)) });
+    return true;
+  }
+  if (live === undefined || (live.set === undefined) !== (what === 'set')) return false;
+  if (what === 'set') {
+    live.set = now(setKey(slot));
+    return true;
+  }
+  if (live.pods !== undefined) return false;
+  live.pods = Array.from({ length: ORDINALS }, (_, ordinal) => now(podKey(slot, ordinal)));
+  return true;
+}

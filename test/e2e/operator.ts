@@ -1,0 +1,88 @@
+// The operator in the cluster, installed from the chart as a user would, and what tests do to it.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { get, kubectl, list, type Resource, situation, waitFor } from '../cluster/e2e.ts';
+import { operatorDigest } from '../cluster/images.ts';
+import { tryLock } from '../cluster/lock.ts';
+import { repository } from '../cluster/paths.ts';
+import { run, until } from '../cluster/run.ts';
+import { closeClient } from './client.ts';
+
+export const system = 'spillway-system';
+const deployment = 'deployment/spillway';
+
+// One file of tests at a time has the cluster, until its process ends: some stop the operator, others load both cores.
+// It is waited for here, where no test has begun whose time could run out.
+await until('the other tests of the cluster are over', 3600, () => hasLock(), 500);
+
+async function hasLock(): Promise<boolean> {
+  return (await tryLock('e2e')) !== null;
+}
+
+/** Installs the chart. Returns what ends the connection to the API server. */
+export async function takeCluster(): Promise<() => Promise<void>> {
+  await installOperator();
+  return closeClient;
+}
+
+async function installOperator(): Promise<void> {
+  await run([
+    ...['helm', 'upgrade', '--install', 'spillway', join(repository, 'charts', 'spillway')],
+    ...[`--namespace=${system}`, '--create-namespace', '--wait', '--timeout=2m'],
+    // One, so that a test knows whom to end; debug, because logs are read for secrets.
+    ...['--set=replicas=1,logLevel=debug'],
+    `--set-string=podAnnotations.image=${operatorDigest()}`,
+  ]).catch(async (error: Error) => {
+    throw new Error(`${error.message}\n${await situation(system)}`);
+  });
+}
+
+export async function stopOperator(): Promise<void> {
+  await kubectl(['scale', deployment, '--replicas=0', `--namespace=${system}`]);
+  await waitFor('no operator runs', async () => (await operatorPods()).length === 0);
+}
+
+export async function startOperator(): Promise<void> {
+  await kubectl(['scale', deployment, '--replicas=1', `--namespace=${system}`]);
+  await kubectl(['rollout', 'status', deployment, `--namespace=${system}`, '--timeout=90s']);
+}
+
+/** SIGKILL, as when a node runs out of memory; the kubelet starts it again at once. */
+export async function killOperator(): Promise<void> {
+  const [pod] = await operatorPods();
+  const killed = killProcesses(pod?.metadata.uid ?? '', 'operator.mjs');
+  if (killed === 0) throw new Error('no process of the operator was found');
+}
+
+export async function operatorLog(): Promise<string> {
+  return kubectl(['logs', deployment, `--namespace=${system}`]);
+}
+
+export async function lease(): Promise<Resource | undefined> {
+  return get('lease', 'spillway', system);
+}
+
+async function operatorPods(): Promise<Resource[]> {
+  return list('pods', system, 'app.kubernetes.io/name=spillway');
+}
+
+/** Kills the processes of a pod whose command line has the word; returns how many there were. */
+export function killProcesses(podUid: string, word: string): number {
+  let killed = 0;
+  for (const pid of readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
+    const cgroup = read(`/proc/${pid}/cgroup`).replaceAll('_', '-');
+    if (podUid === '' || !cgroup.includes(podUid)) continue;
+    if (!read(`/proc/${pid}/cmdline`).includes(word)) continue;
+    process.kill(Number(pid), 'SIGKILL');
+    killed += 1;
+  }
+  return killed;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

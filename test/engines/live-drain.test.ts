@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import pg from 'pg';
+import type { HolderConfig, ObservedClient } from '../../operator/engines/engine.ts';
+import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
+import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
+import { type Postgres, startPostgres } from '../cluster/processes.ts';
+import { eventually, holderConfig, type Pooler, startPooler } from './pooler.ts';
+
+const web = { name: 'web', secret: 'w' };
+const batch = { name: 'batch', secret: 'b' };
+
+let postgres: Postgres;
+before(async () => {
+  postgres = await startPostgres({
+    users: [web, batch].map(({ name, secret }) => ({ name, password: secret })),
+    databases: ['a', 'b'],
+  });
+});
+after(() => postgres?.stop());
+
+interface Client {
+  readonly query: (sql: string) => Promise<unknown>;
+  /** Resolves when the connection has gone. */
+  readonly gone: Promise<void>;
+  readonly isOpen: () => boolean;
+}
+
+interface Scene {
+  readonly pooler: Pooler;
+  readonly config: HolderConfig;
+  open(database?: string, user?: typeof web): Promise<Client>;
+  /** By the order in which they came. */
+  clients(): Promise<readonly ObservedClient[]>;
+}
+
+async function scene(parts: Partial<HolderConfig>, use: (scene: Scene) => Promise<void>) {
+  const config = holderConfig(postgres, {
+    databases: [{ name: 'a' }, { name: 'b' }],
+    users: [web, batch],
+    caps: ['a', 'b'].map((name) => ({ name, connections: 2 })),
+    ...parts,
+  });
+  const pooler = await startPooler(config, [web, batch]);
+  const opened: pg.Client[] = [];
+  try {
+    await use({
+      pooler,
+      config: { ...config, listenPort: pooler.port },
+      open: async (database = 'a', user = web) => {
+        const client = new pg.Client({
+          host: '127.0.0.1',
+          port: pooler.port,
+          user: user.name,
+          password: user.secret,
+          database,
+        });
+        opened.push(client);
+        let open = true;
+        const gone = new Promise<void>((resolve) => {
+          client.on('end', () => {
+            open = false;
+            resolve();
+          });
+        });
+        client.on('error', () => {});
+        await client.connect();
+        return { query: (sql) => client.query(sql), gone, isOpen: () => open };
+      },
+      clients: async () => {
+        const seen = await admin.closeClients(pooler.address, () => ({ close: [] }));
+        return [...seen].sort((x, y) => Number(x.id) - Number(y.id));
+      },
+    });
+  } finally {
+    await pooler.stop();
+    await Promise.all(opened.map((client) => client.end().catch(() => {})));
+  }
+}
+
+test('in transaction mode a client is idle between transactions and busy inside of one', () =>
+  scene({}, async ({ open, clients }) => {
+    const states = async () => (await clients()).map(({ state }) => state).join(' ');
+    await open();
+    await (await open()).query('select 1');
+    const inside = await open();
+    await inside.query('begin');
+    const holds = await open();
+    const waits = await open();
+    const ends = [holds.query('select pg_sleep(0.5)'), waits.query('select 1')];
+    for (const end of ends) end.catch(() => {});
+    await eventually('one waits', states, (seen) => seen === 'idle idle busy busy waiting');
+    await Promise.all(ends);
+    await eventually('nobody waits', states, (seen) => seen === 'idle idle busy idle idle');
+  }));
+
+test('in session mode a client is busy from its first statement on', () =>
+  scene({ mode: 'session' }, async ({ open, clients }) => {
+    await open();
+    await (await open()).query('select 1');
+    assert.deepEqual(
+      (await clients()).map(({ state }) => state),
+      ['idle', 'busy'],
+    );
+  }));
+
+test('silence is counted from the last message, by the clock of the process', () =>
+  scene({}, async ({ open, clients }) => {
+    await open();
+    const speaks = await open();
+    const seen = await eventually(
+      'the first one is silent for two seconds',
+      async () => {
+        await speaks.query('select 1');
+        return clients();
+      },
+      ([first]) => (first?.silentSeconds ?? 0) >= 2,
+    );
+    assert.ok((seen[1]?.silentSeconds ?? 9) <= 1, JSON.stringify(seen));
+  }));
+
+test('the clients that are chosen are closed, and one that has left meanwhile is no error', () =>
+  scene({}, async ({ pooler, open, clients }) => {
+    const stays = await open();
+    const goes = await open();
+    await admin.closeClients(pooler.address, (seen) => {
+      const last = seen.toSorted((x, y) => Number(x.id) - Number(y.id)).at(-1)?.id ?? '';
+      return { close: [last, last, '999999'] };
+    });
+    await goes.gone;
+    assert.ok(stays.isOpen());
+    assert.equal((await clients()).length, 1);
+  }));
+
+test('the process closes who is silent, and whoever is in a transaction when it has ended', () =>
+  scene({}, async ({ pooler, open, clients }) => {
+    const idle = await open();
+    const inside = await open();
+    await inside.query('begin');
+    await admin.closeClients(pooler.address, () => ({ close: [], silentSeconds: 0.2 }));
+    await idle.gone;
+    // Silent for long, but inside of its transaction.
+    assert.ok(inside.isOpen());
+    await inside.query('select 1');
+    await inside.query('commit');
+    await inside.gone;
+    assert.deepEqual(await clients(), []);
+  }));
+
+test('a process that was told to stop goes on closing who is silent, and so ends', () =>
+  scene({}, async ({ pooler, open }) => {
+    const idle = await open();
+    const inside = await open();
+    await inside.query('begin');
+    await admin.closeClients(pooler.address, () => ({ close: [], silentSeconds: 0.2 }));
+    pooler.signal('SIGTERM');
+    await idle.gone;
+    await inside.query('select 1');
+    await inside.query('commit');
+    await inside.gone;
+    await pooler.exited;
+  }));
+
+test('a reload ends the closing', () =>
+  scene({}, async ({ pooler, clients }) => {
+    await admin.closeClients(pooler.address, () => ({ close: [], silentSeconds: 0.2 }));
+    const value = async () => (await pooler.observe()).parameters.client_idle_timeout;
+    assert.equal(await value(), '0.2');
+    await pooler.reload();
+    assert.equal(await value(), '0');
+    assert.deepEqual(await clients(), []);
+  }));
+
+test('a database that leaves keeps its clients and lets no other in, also after a further reload', () =>
+  scene({}, async ({ pooler, config, open }) => {
+    const inA = await open('a');
+    const databases = [{ name: 'a', leaving: true }, { name: 'b' }];
+    const text = pgbouncer.renderHolderFile({ ...config, generation: 2, databases });
+    await pooler.apply(text);
+    await pooler.reload();
+    await inA.query('select 1');
+    await assert.rejects(open('a'), /max_db_client_connections/);
+    await open('b');
+    assert.ok(inA.isOpen());
+    // Back again: the door is open.
+    await pooler.apply(pgbouncer.renderHolderFile({ ...config, generation: 3 }));
+    await open('a');
+  }));
+
+test('a user that leaves keeps its clients and lets no other in, until it is back', () =>
+  scene({}, async ({ pooler, config, open }) => {
+    const there = await open('a', batch);
+    const users = [web, { ...batch, leaving: true }];
+    await pooler.apply(pgbouncer.renderHolderFile({ ...config, generation: 2, users }));
+    await assert.rejects(open('a', batch), /max_user_client_connections/);
+    await open('a', web);
+    await there.query('select 1');
+    await pooler.apply(pgbouncer.renderHolderFile({ ...config, generation: 3 }));
+    await open('a', batch);
+  }));
