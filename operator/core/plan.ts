@@ -6,13 +6,14 @@ import type { ConnectionPool } from '../api/resources.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Fault } from '../postgres/adapter.ts';
 import { findPostgres, type Lookup } from '../postgres/find.ts';
-import { budgetName } from './budget-name.ts';
+import { budgetName, budgetTarget } from './budget-name.ts';
 import type { ClientLookup } from './clients/count.ts';
 import { type ClientsPlan, planClients } from './clients/plan.ts';
 import { type HolderPlan, planHolders } from './ledger/holders.ts';
 import type { HolderState, WorkloadState } from './ledger/state.ts';
 import { axisOf, viewOf } from './plan-pool.ts';
 import { accessOf, type PoolUser } from './pool/access.ts';
+import { attachFault } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
 import { holderName, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
@@ -64,7 +65,8 @@ export function plan(input: PlanInput): PlannedPool[] {
   const read = input.pools.map((asked) => {
     const { namespace } = asked.metadata;
     const { postgres } = asked.spec;
-    const name = budgetName(postgres, namespace, settings.operatorNamespace);
+    const name = keyOf(budgetName(postgres, namespace, settings.operatorNamespace));
+    const owner = input.budgets.get(name) ?? { postgres: budgetTarget(postgres) };
     const found = findPostgres(postgres, namespace, lookup, settings);
     const access = accessOf(asked.spec, namespace, found.ok ? found.facts : undefined);
     const pool: ConnectionPool = { ...asked, spec: access.spec };
@@ -81,18 +83,21 @@ export function plan(input: PlanInput): PlannedPool[] {
       pool,
       axis,
       sized,
-      budget: `${name.namespace}/${name.name}`,
+      budget: name,
       found,
       access,
+      refused: attachFault(namespace, name, owner),
     };
   });
-  return read.map(({ pool, axis, sized, budget, found, access }): PlannedPool => {
+  return read.map(({ pool, axis, sized, budget, found, access, refused }): PlannedPool => {
     const failed = (fault: Fault) => ({ pool, budget, objects: [], faults: [fault] });
     if (!found.ok) return failed(found.fault);
     if (access.fault !== undefined) return failed(access.fault);
     if (!axis.ok) return failed(axis.fault);
+    if (refused !== undefined) return failed(refused);
     const together = read
       .filter((other) => other.axis.ok && other.access.users.length > 0 && other.budget === budget)
+      .filter((other) => other.refused === undefined)
       .filter((other) => other.pool.spec.postgres.role === pool.spec.postgres.role)
       .map((other) => other.sized);
     const server = sizeServer(found.facts, input.budgets.get(budget), together);
@@ -197,4 +202,8 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
     });
     workload = { replicas: next.replicas, epoch: next.epoch, seen: true };
   }
+}
+
+function keyOf({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
 }

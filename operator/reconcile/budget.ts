@@ -5,6 +5,7 @@ import { API_VERSION } from '../api/resources.ts';
 import { budgetTarget } from '../core/budget-name.ts';
 import { type BudgetPlan, type BudgetPool, planBudget, type Role } from '../core/plan-budget.ts';
 import { specWithUsers } from '../core/pool/access.ts';
+import { mayAttach } from '../core/pool/attach.ts';
 import { type Judged, mergeConditions } from '../core/pool/conditions.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
 import { type KubeObject, refOf } from '../kube/types.ts';
@@ -76,14 +77,6 @@ function poolOf(
       spec.users === undefined ||
       !mayAttach(pool.metadata.namespace, namespace, budget),
   };
-}
-
-/** Without the owner's word, a cluster serves its own namespace; an endpoint has none, so it serves all. */
-export function mayAttach(pool: string, budget: string, spec: ConnectionBudgetSpec): boolean {
-  if (spec.namespaces !== undefined) {
-    return pool === budget || spec.namespaces.some((name) => name === '*' || name === pool);
-  }
-  return pool === budget || spec.postgres.endpoint !== undefined;
 }
 
 function serversOf(context: Context, pools: readonly KubeObject[]): Map<Role, Found> {

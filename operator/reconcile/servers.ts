@@ -3,10 +3,10 @@
 import type { ConnectionBudgetSpec } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import { specWithUsers } from '../core/pool/access.ts';
+import { mayAttach } from '../core/pool/attach.ts';
 import { type SizedPool, type SizedServer, sizeServer } from '../core/sizing/size-server.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { ServerFacts } from '../postgres/adapter.ts';
-import { mayAttach } from './budget.ts';
 import type { Context } from './context.ts';
 import { axisFor } from './gather.ts';
 

@@ -279,3 +279,33 @@ test('the program loads nothing of the API client, which alone would take longer
   const foreign = [...packages].filter((name) => !name.startsWith('node:')).sort();
   assert.deepEqual(foreign, ['js-yaml', 'zod']);
 });
+
+test('a pool of a namespace that the owner does not name is refused until it is named', () => {
+  const guest = pool('guest')
+    .replace('namespace: shop}', 'namespace: books}')
+    .replace('name: shop-db}', 'name: shop-db, namespace: shop}');
+  const given = (namespaces: string) =>
+    all(
+      database('4'),
+      `
+apiVersion: spillway.dev/v1alpha1
+kind: ConnectionBudget
+metadata: {name: statefulset-shop-db, namespace: shop}
+spec:
+  postgres: {clusterRef: {apiGroup: apps, kind: StatefulSet, name: shop-db}}
+  namespaces: ${namespaces}
+`,
+      pool('shop'),
+      guest,
+    );
+  const sizes = (stdout: string) =>
+    (JSON.parse(stdout) as Planned[]).map((p) => [p.name, p.sizing?.share, p.objects.length > 0]);
+  const refused = spillway(['plan', '-f', '-', '-o', 'json'], given('[]'));
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /does not let namespace books attach pools/);
+  const allowed = spillway(['plan', '-f', '-', '-o', 'json'], given('[books]'));
+  assert.deepEqual(sizes(allowed.stdout), [
+    ['shop', 5, true],
+    ['guest', 4, true],
+  ]);
+});

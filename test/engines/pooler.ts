@@ -220,7 +220,11 @@ export async function startLoad(options: {
       password: options.user.secret,
       database,
     });
-    client.on('error', () => {});
+    // Between two queries a lost connection is told here, and the next query only says that it is lost.
+    let lost: unknown;
+    client.on('error', (error) => {
+      lost ??= error;
+    });
     try {
       await client.connect();
       while (!stopped) {
@@ -228,7 +232,7 @@ export async function startLoad(options: {
         done++;
       }
     } catch (error) {
-      errors.push(String(error));
+      errors.push(String(lost ?? error));
     } finally {
       await client.end().catch(() => {});
     }

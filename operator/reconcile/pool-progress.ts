@@ -1,0 +1,48 @@
+// How far the pods of a pool are: who follows its file, who is being emptied, who does not answer.
+import { leftInWords } from '../core/drain/left.ts';
+import { drainingSince } from '../core/drain/read-pod.ts';
+import { fileGeneration, type HolderState, isConfirmed } from '../core/ledger/state.ts';
+import type { PoolLedgerPlan } from '../core/plan-pool.ts';
+import type { PoolObjects } from '../core/pool/read.ts';
+import type { RawObject } from '../postgres/adapter.ts';
+import type { Context } from './context.ts';
+import { isReady } from './pods.ts';
+
+/** Pods that are emptied, with what is left of their clients. */
+export function drainingNow({ drains }: Context, pods: readonly RawObject[]): string[] {
+  return pods
+    .filter((pod) => drainingSince(pod) !== undefined)
+    .map((pod) => {
+      return `${pod.metadata?.name} (${leftInWords(drains.clientsOf(pod))})`;
+    })
+    .sort();
+}
+
+/** The first pod that serves and whose console does not do what it is told, with why. */
+export function silentPod({ consoles }: Context, pods: readonly RawObject[]): string | undefined {
+  for (const pod of pods) {
+    const failure = consoles.records.get(pod.metadata?.uid ?? '')?.failure;
+    if (failure !== undefined && isReady(pod)) return `${pod.metadata?.name}: ${failure}`;
+  }
+  return undefined;
+}
+
+/** Processes that run with their file, which has used all that they were given, and with the list of users. */
+export function confirmedOf(
+  { consoles }: Context,
+  objects: PoolObjects | undefined,
+  holders: readonly HolderState[],
+  ledger: PoolLedgerPlan | undefined,
+): number {
+  const given = new Map((ledger?.grants ?? []).map((g) => [g.holder, g.generation]));
+  return holders.filter((holder) => {
+    const record = consoles.records.get(holder.pod?.uid ?? '');
+    const mark = objects?.userList?.mark;
+    return (
+      isConfirmed(holder) &&
+      fileGeneration(holder) >= (given.get(holder.name) ?? 0) &&
+      record?.follows === true &&
+      (mark === undefined || record.observation?.userMarks.includes(mark) === true)
+    );
+  }).length;
+}
