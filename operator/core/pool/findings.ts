@@ -118,13 +118,25 @@ export interface ShareState {
 export function shareGranted(state: ShareState): Finding {
   const { share, held, shortage, budget, explanation } = state;
   const fix = `raise the total of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
+  if (shortage === 'NoPod') {
+    return bad(
+      'ShareGranted',
+      { reason: 'BudgetTooSmall', message: `No pod can run (${explanation}): ${fix}` },
+      'stalled',
+    );
+  }
+  // Before the other shortages: a pool that has nothing yet is not ready, however little it is to have.
+  if (held < share) {
+    return bad(
+      'ShareGranted',
+      {
+        reason: 'WaitingForOthers',
+        message: `${held} of ${share} connections are here; the rest follows as the other pools of ConnectionBudget ${budget} give it back`,
+      },
+      'waiting',
+    );
+  }
   switch (shortage) {
-    case 'NoPod':
-      return bad(
-        'ShareGranted',
-        { reason: 'BudgetTooSmall', message: `No pod can run (${explanation}): ${fix}` },
-        'stalled',
-      );
     case 'FewerPods':
       return bad(
         'ShareGranted',
@@ -137,16 +149,6 @@ export function shareGranted(state: ShareState): Finding {
         { reason: 'BelowMin', message: `The share is below sizing.min (${explanation}): ${fix}` },
         'noted',
       );
-  }
-  if (held < share) {
-    return bad(
-      'ShareGranted',
-      {
-        reason: 'WaitingForOthers',
-        message: `${held} of ${share} connections are here; the rest follows as the other pools of ConnectionBudget ${budget} give it back`,
-      },
-      'waiting',
-    );
   }
   return good('ShareGranted', 'Granted', `${share} connections of ConnectionBudget ${budget}`);
 }

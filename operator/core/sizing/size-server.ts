@@ -70,9 +70,10 @@ export function sizeServer(
   );
   const shares = poolShares(
     budget,
-    pools.map(({ uid, createdAt, spec, entries }) => ({
+    pools.map(({ uid, namespace, name, createdAt, spec, entries }) => ({
       id: uid,
-      age: createdAt,
+      // Times are in seconds; of two pools of one second the uid would choose by chance.
+      age: `${createdAt} ${namespace}/${name}`,
       weight: spec.sizing.weight,
       ...(spec.sizing.min === undefined ? {} : { min: spec.sizing.min }),
       ...(spec.sizing.max === undefined ? {} : { max: spec.sizing.max }),

@@ -71,6 +71,10 @@ const cases: Readonly<Record<string, readonly [Partial<Record<string, Finding>>,
   'others give back': [{ share: shareGranted(waiting) }, 'FTF WaitingForOthers'],
   'no pod fits': [{ share: shareGranted({ ...share, shortage: 'NoPod' }) }, 'FFT BudgetTooSmall'],
   'fewer pods fit': [{ share: shareGranted({ ...share, shortage: 'FewerPods' }) }, 'TFF Ready'],
+  'fewer pods fit, and others still hold them': [
+    { share: shareGranted({ ...waiting, shortage: 'FewerPods' }) },
+    'FTF WaitingForOthers',
+  ],
   'less than its min': [{ share: shareGranted({ ...share, shortage: 'BelowMin' }) }, 'TFF Ready'],
   'the pool gives back': [
     { budget: withinBudget({ allotted: 4, charged: 8, unproven: ['a'] }) },

@@ -96,3 +96,18 @@ test('fewer pods than asked for where there is not a connection for each', () =>
   assert.deepEqual(podSizes(3, spec, 2), [3]);
   assert.deepEqual(podSizes(1, spec, 2), []);
 });
+
+test('of two pools of the same second the name decides who gets what is not enough for both, not the uid', () => {
+  const made = (name: string, uid: string, createdAt: string) => ({
+    ...pool(uid, { replicas: 1 }),
+    name,
+    createdAt,
+  });
+  const shares = (...pools: SizedPool[]) =>
+    Object.fromEntries(sizeServer(facts(4000, 100), { total: 1, reserved: [] }, pools).shares);
+  const nothing = { connections: 0, shortage: 'NoPod' };
+  const [first, shop] = [made('first', 'z', '1'), made('shop', 'a', '1')];
+  assert.deepEqual(shares(shop, first), { z: { connections: 1 }, a: nothing });
+  const older = made('shop', 'a', '0');
+  assert.deepEqual(shares(first, older), { a: { connections: 1 }, z: nothing });
+});
