@@ -2,12 +2,27 @@
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
 import { decimalQuantity, dnsLabel } from './formats.ts';
-import { counted, described, fields, listMap, patterned, ruled, setOf, text } from './meta.ts';
+import { counted, described, fields, listMap, patterned, ruled, text } from './meta.ts';
 import { clusterRefField, endpointField, exactlyOneTarget, sameTarget } from './postgres-target.ts';
 
 const setAside = fields({
   name: described(dnsLabel(), 'Who it is for: admin, migrations, monitoring, cron.'),
   connections: described(z.int().min(0).max(262143), 'Connections kept out of every pool.'),
+});
+
+const namespace = fields({
+  name: described(
+    patterned(
+      63,
+      /^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$/,
+      'must be the name of a namespace, or "*" for every other one',
+    ),
+    'Name of the namespace; "*" is every namespace that no other entry names.',
+  ),
+  max: described(
+    z.int().min(1).max(262143).optional(),
+    'Connections that the pools of the namespace may have together, of each server. With "*" it counts for each namespace by itself.',
+  ),
 });
 
 const postgres = ruled(
@@ -56,23 +71,8 @@ export const connectionBudgetSpec = ruled(
       'Effective spindles, for every pool of the cluster. Default 1.',
     ),
     namespaces: described(
-      ruled(
-        setOf(
-          patterned(
-            63,
-            /^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$/,
-            'must be the name of a namespace, or "*" for every one',
-          ),
-          256,
-        ),
-        {
-          cel: "self.size() == 1 || !('*' in self)",
-          holds: (list) => list.length === 1 || !list.includes('*'),
-          message:
-            'namespaces: "*" is every namespace and must be the only entry: remove it or the others',
-        },
-      ).optional(),
-      'Namespaces whose pools may attach, besides the budget\'s own; "*" is every namespace.',
+      listMap(namespace, ['name'], 256).optional(),
+      "Namespaces whose pools may attach, and with how much at most. The budget's own needs no entry, and is limited only by one that names it.",
     ),
   }),
   {
@@ -105,6 +105,7 @@ export const allotmentRecord = fields({
   connections: counted('Connections that the pool may hold now.'),
   target: counted('Connections that the pool is to have.'),
   serial: counted('Grows with every change of connections; the pool takes each raise once only.'),
+  why: described(text(200, 0).optional(), 'How the target came about, or why there is none.'),
 });
 export type AllotmentRecord = z.infer<typeof allotmentRecord>;
 

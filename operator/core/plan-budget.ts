@@ -9,6 +9,7 @@ import type { PoolAllotment } from '../api/connection-pool.ts';
 import type { Found } from '../postgres/adapter.ts';
 import { type AllotmentClaim, planAllotments } from './ledger/allotments.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
+import { whyOf } from './sizing/sources.ts';
 
 export type Role = 'primary' | 'replicas';
 
@@ -19,8 +20,8 @@ export interface BudgetPool extends SizedPool {
   readonly taken?: PoolAllotment;
   /** Sum of its holders' charges; infinite when one is unknown. */
   readonly charge: number;
-  /** Set when the pool may not draw (its namespace, its spec): it keeps what it has and gets nothing more. */
-  readonly refused: boolean;
+  /** Why the pool may not draw, in a few words: it keeps what it has and gets nothing more. */
+  readonly refused?: string;
 }
 
 export interface BudgetInput {
@@ -38,11 +39,20 @@ export interface BudgetPlan {
   readonly allotments: readonly AllotmentRecord[];
   readonly servers: readonly ServerRecord[];
   readonly sized: ReadonlyMap<Role, SizedServer>;
+  /** Pools that cannot have what they need at least, and those whose namespace has no room for it. */
+  readonly short: readonly ShortPool[];
   readonly waiting: readonly {
     readonly uid: string;
     readonly connections: number;
     readonly target: number;
   }[];
+}
+
+export interface ShortPool {
+  readonly namespace: string;
+  readonly name: string;
+  /** The owner's max for the namespace, where that is what is too small. */
+  readonly namespaceMax?: number;
 }
 
 /**
@@ -54,6 +64,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
   const allotments: AllotmentRecord[] = [];
   const servers: ServerRecord[] = [];
   const sized = new Map<Role, SizedServer>();
+  const short: ShortPool[] = [];
   const waiting: { uid: string; connections: number; target: number }[] = [];
   for (const role of ['primary', 'replicas'] as const) {
     const pools = input.pools.filter((p) => p.role === role);
@@ -61,17 +72,14 @@ export function planBudget(input: BudgetInput): BudgetPlan {
     const found = input.servers.get(role);
     if (pools.length === 0 && rows.length === 0) continue;
     const byUid = new Map(rows.map((r) => [r.uid, r]));
-    const server =
-      found?.ok === true
-        ? sizeServer(
-            found.facts,
-            input.spec,
-            pools.filter((p) => !p.refused),
-          )
-        : undefined;
-    if (server !== undefined) sized.set(role, server);
+    const drawing = pools.filter((p) => p.refused === undefined);
+    const server = found?.ok === true ? sizeServer(found.facts, input.spec, drawing) : undefined;
+    if (server !== undefined) {
+      sized.set(role, server);
+      short.push(...drawing.flatMap((p) => shortOf(p, server)));
+    }
     const target = (p: BudgetPool) =>
-      p.refused || server === undefined
+      p.refused !== undefined || server === undefined
         ? (byUid.get(p.uid)?.target ?? p.taken?.connections ?? 0)
         : (server.shares.get(p.uid)?.connections ?? 0);
     const known = new Set(pools.map((p) => p.uid));
@@ -101,7 +109,13 @@ export function planBudget(input: BudgetInput): BudgetPlan {
     const budget =
       server?.budget.total ?? input.status?.servers?.find((s) => s.name === role)?.budget ?? 0;
     const plan = planAllotments(role, budget, rows, claims, input.mayRaise);
-    allotments.push(...plan.rows);
+    const why = new Map(pools.map((p) => [p.uid, reasonFor(p, drawing, server)]));
+    allotments.push(
+      ...plan.rows.map((row) => ({
+        ...row,
+        why: (why.get(row.uid) ?? 'the pool is gone; something of it is still there').slice(0, 200),
+      })),
+    );
     waiting.push(...plan.waiting);
     const allotted = plan.rows.reduce((total, r) => total + r.connections, 0);
     servers.push({
@@ -112,7 +126,28 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       ...(server === undefined ? {} : { explanation: explain(server) }),
     });
   }
-  return { allotments, servers, sized, waiting };
+  return { allotments, servers, sized, short, waiting };
+}
+
+function reasonFor(
+  pool: BudgetPool,
+  drawing: readonly BudgetPool[],
+  server: SizedServer | undefined,
+): string {
+  if (pool.refused !== undefined) return pool.refused;
+  if (server === undefined) return 'the Postgres is not found: what was given stays';
+  return whyOf(server, drawing, pool);
+}
+
+/** Too small for a single pod, or for what the pool needs while the owner's max is what keeps it from it. */
+function shortOf(
+  { uid, namespace, name, namespaceMax }: BudgetPool,
+  server: SizedServer,
+): ShortPool[] {
+  const share = server.shares.get(uid);
+  const isFull = share?.groupIsFull === true && namespaceMax !== undefined;
+  if (share?.shortage === undefined || (share.shortage !== 'NoPod' && !isFull)) return [];
+  return [{ namespace, name, ...(isFull ? { namespaceMax } : {}) }];
 }
 
 function explain({ budget, limits }: SizedServer): string {

@@ -13,8 +13,9 @@ import { type HolderPlan, planHolders } from './ledger/holders.ts';
 import type { HolderState, WorkloadState } from './ledger/state.ts';
 import { axisOf, viewOf } from './plan-pool.ts';
 import { accessOf, type PoolUser } from './pool/access.ts';
-import { attachFault } from './pool/attach.ts';
+import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
+import { shortageReason } from './pool/findings.ts';
 import { holderName, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
@@ -65,12 +66,14 @@ export function plan(input: PlanInput): PlannedPool[] {
   const read = input.pools.map((asked) => {
     const { namespace } = asked.metadata;
     const { postgres } = asked.spec;
-    const name = keyOf(budgetName(postgres, namespace, settings.operatorNamespace));
-    const owner = input.budgets.get(name) ?? { postgres: budgetTarget(postgres) };
+    const home = budgetName(postgres, namespace, settings.operatorNamespace);
+    const name = keyOf(home);
+    const owner: Attachable = input.budgets.get(name) ?? { postgres: budgetTarget(postgres) };
     const found = findPostgres(postgres, namespace, lookup, settings);
     const access = accessOf(asked.spec, namespace, found.ok ? found.facts : undefined);
     const pool: ConnectionPool = { ...asked, spec: access.spec };
     const axis = axisOf(pool.spec, engine);
+    const max = namespaceMax(namespace, home.namespace, owner);
     const sized: SizedPool = {
       uid: pool.metadata.uid,
       namespace,
@@ -78,6 +81,7 @@ export function plan(input: PlanInput): PlannedPool[] {
       createdAt: '',
       spec: pool.spec,
       entries: axis.ok ? axis.entries.length : 1,
+      ...(max === undefined ? {} : { namespaceMax: max }),
     };
     return {
       pool,
@@ -149,12 +153,7 @@ export function plan(input: PlanInput): PlannedPool[] {
     const shortage =
       share?.shortage === undefined
         ? []
-        : [
-            {
-              reason: share.shortage === 'NoPod' ? 'BudgetTooSmall' : share.shortage,
-              message: explanation,
-            },
-          ];
+        : [{ reason: shortageReason(share), message: explanation }];
     const unbound = rendered.bindingFault === undefined ? [] : [rendered.bindingFault];
     const faults = [...shortage, ...(clients.faults ?? []), ...unbound];
     const objects = [...rendered.objects, ...rendered.bindings];

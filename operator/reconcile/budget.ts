@@ -2,11 +2,12 @@
 import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { Condition } from '../api/meta.ts';
 import { API_VERSION } from '../api/resources.ts';
+import { budgetConditions } from '../core/budget-conditions.ts';
 import { budgetTarget } from '../core/budget-name.ts';
 import { type BudgetPlan, type BudgetPool, planBudget, type Role } from '../core/plan-budget.ts';
 import { specWithUsers } from '../core/pool/access.ts';
-import { mayAttach } from '../core/pool/attach.ts';
-import { type Judged, mergeConditions } from '../core/pool/conditions.ts';
+import { mayAttach, namespaceMax } from '../core/pool/attach.ts';
+import { mergeConditions } from '../core/pool/conditions.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
 import { type KubeObject, refOf } from '../kube/types.ts';
 import type { Found } from '../postgres/adapter.ts';
@@ -14,6 +15,7 @@ import { done, type Outcome, type Run } from '../runtime/controller.ts';
 import type { Context } from './context.ts';
 import { findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
+import { eventsOf } from './news.ts';
 import { sameJson } from './same.ts';
 import { connectionBudgets } from './world.ts';
 
@@ -62,6 +64,14 @@ function poolOf(
   const spec = specWithUsers(asked.spec, facts);
   const pool = { ...asked, spec };
   const axis = axisFor(context, pool);
+  const refused = !mayAttach(pool.metadata.namespace, namespace, budget)
+    ? 'its namespace may not attach pools'
+    : !axis.ok
+      ? axis.fault.reason
+      : spec.users === undefined
+        ? 'nobody says who its users are'
+        : undefined;
+  const max = namespaceMax(pool.metadata.namespace, namespace, budget);
   return {
     uid: pool.metadata.uid,
     namespace: pool.metadata.namespace,
@@ -69,13 +79,11 @@ function poolOf(
     createdAt: object.metadata.creationTimestamp ?? '',
     spec: pool.spec,
     entries: axis.ok ? axis.entries.length : 1,
+    ...(max === undefined ? {} : { namespaceMax: max }),
     role: pool.spec.postgres.role,
     ...(pool.status.allotment === undefined ? {} : { taken: pool.status.allotment }),
     charge: chargeOf(context, pool, axis),
-    refused:
-      !axis.ok ||
-      spec.users === undefined ||
-      !mayAttach(pool.metadata.namespace, namespace, budget),
+    ...(refused === undefined ? {} : { refused }),
   };
 }
 
@@ -131,7 +139,7 @@ async function write(
     observedGeneration: generation,
     conditions: mergeConditions(
       before.conditions,
-      judge(plan),
+      budgetConditions(plan),
       generation,
       context.now(),
     ) as Condition[],
@@ -146,35 +154,10 @@ async function write(
       { subresource: 'status', signal: run.signal, brief: true },
     ),
   );
-}
-
-function judge(plan: BudgetPlan): Judged[] {
-  const over = plan.servers.find((s) => s.allotted > s.budget);
-  const waiting = plan.waiting.length;
-  const first: Judged =
-    over !== undefined
-      ? {
-          type: 'Ready',
-          status: 'False',
-          reason: 'GivingBack',
-          message: `${over.name}: pools hold ${over.allotted} connections and the budget is ${over.budget} now; they give back what is over`,
-        }
-      : waiting > 0
-        ? {
-            type: 'Ready',
-            status: 'False',
-            reason: 'Sharing',
-            message: `${waiting} pools wait for connections that others still hold`,
-          }
-        : { type: 'Ready', status: 'True', reason: 'Shared', message: summary(plan) };
-  return [first];
-}
-
-function summary(plan: BudgetPlan): string {
-  if (plan.servers.length === 0) return 'No pool draws from this budget.';
-  return plan.servers
-    .map((s) => `${s.name}: ${s.allotted} of ${s.budget} connections are with pools`)
-    .join('; ');
+  for (const event of eventsOf(before.conditions, status.conditions ?? [])) {
+    // That a budget is ready again whenever something was shared anew is no news.
+    if (event.reason !== 'Shared') context.events.record(live, event);
+  }
 }
 
 /** The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. */

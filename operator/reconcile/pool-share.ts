@@ -70,6 +70,8 @@ export function shareOf(
       share: share?.connections ?? 0,
       held: Math.min(held, ledger.allotment.connections),
       ...(share?.shortage === undefined ? {} : { shortage: share.shortage }),
+      ...(share?.groupIsFull === undefined ? {} : { groupIsFull: share.groupIsFull }),
+      namespace: pool.metadata.namespace,
       budget: budgetKey,
       explanation,
     }),

@@ -3,7 +3,7 @@
 import type { ConnectionBudgetSpec } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import { specWithUsers } from '../core/pool/access.ts';
-import { mayAttach } from '../core/pool/attach.ts';
+import { mayAttach, namespaceMax } from '../core/pool/attach.ts';
 import { type SizedPool, type SizedServer, sizeServer } from '../core/sizing/size-server.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { ServerFacts } from '../postgres/adapter.ts';
@@ -72,8 +72,17 @@ function sized(
   const axis = axisFor(context, { spec });
   if (!axis.ok || spec.users === undefined) return [];
   if (owner !== undefined && !mayAttach(namespace, home, owner)) return [];
+  const max = namespaceMax(namespace, home, owner);
   return [
-    { uid, namespace, name, createdAt: creationTimestamp, spec, entries: axis.entries.length },
+    {
+      uid,
+      namespace,
+      name,
+      createdAt: creationTimestamp,
+      spec,
+      entries: axis.entries.length,
+      ...(max === undefined ? {} : { namespaceMax: max }),
+    },
   ];
 }
 

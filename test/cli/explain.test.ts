@@ -36,7 +36,7 @@ metadata: {name: statefulset-shop-db, namespace: shop}
 spec:
   postgres: {clusterRef: {apiGroup: apps, kind: StatefulSet, name: shop-db}}
   reserved: [{name: admin, connections: 4}]
-  namespaces: [books]
+  namespaces: [{name: books}]
 `;
 const pool = (name: string, rest = '', namespace = 'shop') => `
 apiVersion: spillway.dev/v1alpha1

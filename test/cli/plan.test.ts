@@ -303,9 +303,15 @@ spec:
   const refused = spillway(['plan', '-f', '-', '-o', 'json'], given('[]'));
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /does not let namespace books attach pools/);
-  const allowed = spillway(['plan', '-f', '-', '-o', 'json'], given('[books]'));
+  const allowed = spillway(['plan', '-f', '-', '-o', 'json'], given('[{name: books}]'));
   assert.deepEqual(sizes(allowed.stdout), [
     ['shop', 5, true],
     ['guest', 4, true],
   ]);
+  const limited = spillway(['plan', '-f', '-', '-o', 'json'], given('[{name: "*", max: 2}]'));
+  assert.deepEqual(sizes(limited.stdout), [
+    ['shop', 7, true],
+    ['guest', 2, true],
+  ]);
+  assert.match(limited.stdout, /2 here, as pools of its namespace may have 2 together/);
 });

@@ -235,7 +235,9 @@ test('the passwords of an owner are for the namespaces that he lists by name', a
   await condition(client, namespace, 'ShareGranted', 'False', 'NamespaceNotAllowed');
   const budget = { namespace: 'owner', name: 'cluster-shared' };
   const allow = (...namespaces: string[]) =>
-    client.patch(connectionBudgets, budget, { spec: { namespaces } });
+    client.patch(connectionBudgets, budget, {
+      spec: { namespaces: namespaces.map((name) => ({ name })) },
+    });
   await allow('*');
   await condition(client, namespace, 'ShareGranted', 'True');
   await condition(client, namespace, 'CredentialsFound', 'False', 'UsersNotShared');

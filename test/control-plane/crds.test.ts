@@ -310,7 +310,7 @@ test('A status is written apart from the spec, and what the spec says of it is i
   assert.match(table.stdout, /NAME +MODE +PODS +CONNECTIONS +BUDGET +READY +REASON +AGE/);
   assert.match(table.stdout, /status +transaction +1 +8 +17 +False +BudgetTooSmall/);
   const wide = await kubectl('get', 'cpool', 'status', '-o', 'wide');
-  assert.match(wide.stdout, /8 +\[4,4\] +1\/2 +status\.default\.svc\.cluster\.local:5432/);
+  assert.match(wide.stdout, /8 +\[4,4\] +1\/2 +status\.default\.svc\.cluster\.local:5432 +x/);
 });
 
 test('The short names and the category are known', async () => {

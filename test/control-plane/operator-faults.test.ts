@@ -1,6 +1,7 @@
 // Bad input: each ends in a condition that names it, is healed by a retry, and leaves alone what ran before.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { ConnectionBudgetStatus } from '../../operator/api/connection-budget.ts';
 import {
   configMaps,
   events,
@@ -62,6 +63,19 @@ async function warned(namespace: string, reason: string): Promise<KubeObject> {
     const { items } = await room.client.list(events, { namespace });
     return items.find((e) => e.reason === reason && e.type === 'Warning');
   });
+}
+
+async function budgetOf(namespace: string): Promise<ConnectionBudgetStatus> {
+  const ref = { namespace, name: 'statefulset-db' };
+  return ((await room.client.get(connectionBudgets, ref))?.status ?? {}) as ConnectionBudgetStatus;
+}
+
+async function budgetSays(namespace: string, reason: string): Promise<void> {
+  await until(
+    `the budget of ${namespace} says ${reason}`,
+    20,
+    async () => (await budgetOf(namespace)).conditions?.some((c) => c.reason === reason) === true,
+  );
 }
 
 describe('bad input', { concurrency: true }, () => {
@@ -231,7 +245,8 @@ describe('bad input', { concurrency: true }, () => {
     await makeNamespace(client, namespace);
     await client.create(secrets, secret(namespace));
     const ref = { apiGroup: 'apps', kind: 'StatefulSet', name: 'db', namespace: home };
-    const guest = pool(namespace, 'shop', { postgres: { clusterRef: ref } });
+    const databases = [{ name: 'shop' }, { name: 'stock' }];
+    const guest = pool(namespace, 'shop', { postgres: { clusterRef: ref }, databases });
     await client.create(connectionPools, guest);
     const reason = 'NamespaceNotAllowed';
     const message = await condition(client, namespace, 'ShareGranted', 'False', reason);
@@ -239,9 +254,36 @@ describe('bad input', { concurrency: true }, () => {
     await condition(client, namespace, 'Stalled', 'True', reason);
     await operator.quiet();
     assert.equal(await replicas(namespace), 0);
-    const spec = { namespaces: [namespace] };
-    await client.patch(connectionBudgets, { namespace: home, name: 'statefulset-db' }, { spec });
+    const allow = (max: number) =>
+      client.patch(
+        connectionBudgets,
+        { namespace: home, name: 'statefulset-db' },
+        { spec: { namespaces: [{ name: namespace, max }] } },
+      );
+    // One connection for two databases: not even one pod.
+    await allow(1);
+    const tooSmall = 'NamespaceMaxTooSmall';
+    const fix = await condition(client, namespace, 'ShareGranted', 'False', tooSmall);
+    assert.match(fix, /raise the max of namespace attach-guest in spec\.namespaces/);
+    await warned(namespace, tooSmall);
+    await budgetSays(home, tooSmall);
+    await warned(home, tooSmall);
+    assert.equal(await replicas(namespace), 0);
+    await allow(5);
     await condition(client, namespace, 'ShareGranted', 'True', 'Granted');
+    await budgetSays(home, 'EveryPoolServed');
+    const whys = (await budgetOf(home)).allotments?.map(({ name, target, why }) => [
+      name,
+      target,
+      why,
+    ]);
+    assert.deepEqual(whys, [
+      [
+        'shop',
+        5,
+        'all of the budget, within what pools of namespace attach-guest may have together, 5',
+      ],
+    ]);
     await until('its pods are asked for', 20, async () => (await replicas(namespace)) === 2);
   });
 

@@ -130,6 +130,13 @@ const pool: Resource = {
       jsonPath: '.status.address',
       priority: 1,
     },
+    {
+      name: 'Why',
+      type: 'string',
+      description: 'How the connections came about.',
+      jsonPath: '.status.sizing.explanation',
+      priority: 1,
+    },
     age,
   ],
   scale: {

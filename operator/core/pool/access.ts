@@ -1,6 +1,7 @@
 // Who may log in to a pool, and where their passwords are: the users that the spec lists, or without such a list the
 // application users that the owner of the Postgres cluster has made.
 import { type User, users as usersSchema } from '../../api/access.ts';
+import type { ConnectionBudgetSpec } from '../../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../../api/connection-pool.ts';
 import type { ApplicationUser, Fault, ServerFacts } from '../../postgres/adapter.ts';
 import { compare } from './manifest.ts';
@@ -89,12 +90,12 @@ export function accessOf(
 export function sharedFault(
   { found, users }: Access,
   namespace: string,
-  budget: { readonly namespaces?: readonly string[] | undefined } | undefined,
+  budget: Pick<ConnectionBudgetSpec, 'namespaces'> | undefined,
   budgetKey: string | undefined,
 ): Fault | undefined {
   const elsewhere = users.find((user) => user.namespace !== namespace);
   if (!found || elsewhere === undefined) return undefined;
-  if (budget?.namespaces?.includes(namespace) === true) return undefined;
+  if (budget?.namespaces?.some(({ name }) => name === namespace) === true) return undefined;
   return {
     reason: 'UsersNotShared',
     message: `spec.users: the passwords of ${elsewhere.field} are for its own namespace ${elsewhere.namespace}: list the users here with Secrets of this namespace, or let the owner list ${namespace} by name in spec.namespaces of ConnectionBudget ${budgetKey ?? ''}`,

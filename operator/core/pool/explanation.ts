@@ -33,6 +33,8 @@ export interface ExplanationInput {
   readonly share: number;
   readonly min?: number;
   readonly max?: number;
+  /** What the pools of its namespace may have together, when that is what bounds this one. */
+  readonly namespaceMax?: number;
   readonly podsAsked: number;
   /** By ordinal; empty when no pod can run. */
   readonly perPod: readonly number[];
@@ -84,6 +86,9 @@ export function explanationOf(
     share,
     ...(spec.sizing.min !== undefined ? { min: spec.sizing.min } : {}),
     ...(spec.sizing.max !== undefined ? { max: spec.sizing.max } : {}),
+    ...(server.shares.get(pool.uid)?.groupIsFull === true && pool.namespaceMax !== undefined
+      ? { namespaceMax: pool.namespaceMax }
+      : {}),
     podsAsked: spec.pooler.replicas,
     perPod: podSizes(share, spec, pool.entries),
     axis,
@@ -141,7 +146,14 @@ const LISTED_WEIGHTS = 4;
 function sharing(input: ExplanationInput): string {
   const { weight, alike, unlike, share, session } = input;
   if (input.podsAsked === 0) return 'no pods are asked for, so nothing is given to it';
-  const bound = share === input.max ? ', its max' : share === input.min ? ', its min' : '';
+  const bound =
+    share === input.max
+      ? ', its max'
+      : input.namespaceMax !== undefined
+        ? `, as pools of its namespace may have ${input.namespaceMax} together`
+        : share === input.min
+          ? ', its min'
+          : '';
   const here = `${share} here${bound}`;
   const which = unlike.length === 0 ? '' : session ? 'session-mode ' : 'other-mode ';
   const beside =

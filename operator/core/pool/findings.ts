@@ -109,22 +109,36 @@ export interface ShareState {
   readonly share: number;
   /** Connections that the pool holds now; less than the share while others give back. */
   readonly held: number;
-  readonly shortage?: 'NoPod' | 'FewerPods' | 'BelowMin';
+  readonly shortage?: Shortage;
+  /** The owner's max for the pool's namespace has no room for more. */
+  readonly groupIsFull?: boolean;
+  /** The pool's namespace. */
+  readonly namespace: string;
   /** `namespace/name` of the ConnectionBudget. */
   readonly budget: string;
   readonly explanation: string;
 }
 
+type Shortage = 'NoPod' | 'FewerPods' | 'BelowMin';
+
+const shortages: Readonly<Record<Shortage, readonly [what: string, Exclude<Effect, 'fine'>]>> = {
+  NoPod: ['No pod can run', 'stalled'],
+  FewerPods: ['Fewer pods than asked for', 'noted'],
+  BelowMin: ['The share is below sizing.min', 'noted'],
+};
+
+/** The condition's reason for a share that is too small. */
+export function shortageReason({
+  shortage,
+  groupIsFull,
+}: Pick<ShareState, 'shortage' | 'groupIsFull'>): string {
+  if (groupIsFull === true) return 'NamespaceMaxTooSmall';
+  return shortage === undefined || shortage === 'NoPod' ? 'BudgetTooSmall' : shortage;
+}
+
 export function shareGranted(state: ShareState): Finding {
-  const { share, held, shortage, budget, explanation } = state;
-  const fix = `raise the total of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
-  if (shortage === 'NoPod') {
-    return bad(
-      'ShareGranted',
-      { reason: 'BudgetTooSmall', message: `No pod can run (${explanation}): ${fix}` },
-      'stalled',
-    );
-  }
+  const { share, held, shortage, budget } = state;
+  if (shortage === 'NoPod') return tooSmall(state, shortage);
   // Before the other shortages: a pool that has nothing yet is not ready, however little it is to have.
   if (held < share) {
     return bad(
@@ -136,21 +150,19 @@ export function shareGranted(state: ShareState): Finding {
       'waiting',
     );
   }
-  switch (shortage) {
-    case 'FewerPods':
-      return bad(
-        'ShareGranted',
-        { reason: 'FewerPods', message: `Fewer pods than asked for (${explanation}): ${fix}` },
-        'noted',
-      );
-    case 'BelowMin':
-      return bad(
-        'ShareGranted',
-        { reason: 'BelowMin', message: `The share is below sizing.min (${explanation}): ${fix}` },
-        'noted',
-      );
-  }
+  if (shortage !== undefined) return tooSmall(state, shortage);
   return good('ShareGranted', 'Granted', `${share} connections of ConnectionBudget ${budget}`);
+}
+
+function tooSmall(state: ShareState, shortage: Shortage): Finding {
+  const { budget, explanation, namespace } = state;
+  const [what, effect] = shortages[shortage];
+  const fix =
+    state.groupIsFull === true
+      ? `raise the max of namespace ${namespace} in spec.namespaces of ConnectionBudget ${budget}, or lower what its pools ask for`
+      : `raise the total of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
+  const message = `${what} (${explanation}): ${fix}`;
+  return bad('ShareGranted', { reason: shortageReason(state), message }, effect);
 }
 
 /** Whether the counted workloads fit: most important first. */

@@ -17,6 +17,8 @@ export interface PoolClaim {
   readonly pods: number;
   /** Entries of the axis that one pod counts on: each needs a connection of its own. */
   readonly entries: number;
+  /** Claims of one group (a namespace) together get at most `max`, which is the same for all of them. */
+  readonly group?: { readonly id: string; readonly max: number };
 }
 
 export interface PoolShare {
@@ -24,11 +26,13 @@ export interface PoolShare {
   readonly connections: number;
   /** Set when the pool gets less than it needs for its pods, or less than its own min. */
   readonly shortage?: 'NoPod' | 'FewerPods' | 'BelowMin';
+  /** Its group has no room for more, or not for as much as this pool lacks. */
+  readonly groupIsFull?: boolean;
 }
 
 /**
- * Shares for every claim. In this order of what must hold: the sum is never more than the budget; every pool has
- * one connection for each entry of one pod (older pools first); all pools have their pods' connections; every pool
+ * Shares for every claim. In this order of what must hold: the sum is never more than the budget, and that of a
+ * group never more than its max; every pool has one connection for each entry of one pod (older pools first); all pools have their pods' connections; every pool
  * has its min (older pools first); the rest by weight up to max. What one pool cannot have is no loss to the others.
  */
 export function poolShares(
@@ -38,17 +42,39 @@ export function poolShares(
   const asking = claims.filter((c) => c.pods > 0).sort(byAge);
   const floors = new Floors(budget);
   const admitted = asking.filter((c) => floors.raise(c, c.entries));
-  // A pool's own max may leave no room for all of its pods: then it has fewer, never more connections.
-  const podsWithinMax = (c: PoolClaim) => podsFor(c.max ?? budget.total, c.pods, c.entries);
-  floors.raiseAll(admitted, (c) => c.entries * podsWithinMax(c));
+  // A pool's own max may leave no room for all of its pods: then it has fewer, never more connections. What a group
+  // has no room for is the group's own affair.
+  const forPods = (c: PoolClaim) => c.entries * podsFor(c.max ?? budget.total, c.pods, c.entries);
+  const roomy = byGroup(admitted).flatMap(({ max, claims: members }) =>
+    sum(members.map(forPods)) <= max ? members : [],
+  );
+  floors.raiseAll(roomy, forPods);
   for (const claim of admitted) floors.raise(claim, claim.min ?? 0);
-  return judge(claims, fill(budget, admitted, floors));
+  return judge(claims, fillGroups(budget, admitted, floors));
+}
+
+interface Group {
+  readonly max: number;
+  readonly claims: readonly PoolClaim[];
+}
+
+/** Claims without a group are together one without a limit. In the order of the claims. */
+function byGroup(claims: readonly PoolClaim[]): Group[] {
+  const groups = new Map<string, { max: number; claims: PoolClaim[] }>();
+  for (const c of claims) {
+    const key = c.group === undefined ? '' : `/${c.group.id}`;
+    const group = groups.get(key) ?? { max: c.group?.max ?? Number.POSITIVE_INFINITY, claims: [] };
+    groups.set(key, group);
+    group.claims.push(c);
+  }
+  return [...groups.values()];
 }
 
 /** What is promised to each pool before the rest is shared: together never more than the budget. */
 class Floors {
   readonly #budget: ServerBudget;
   readonly #floors = new Map<string, number>();
+  readonly #groups = new Map<string, number>();
   #total = 0;
   #active = 0;
 
@@ -71,6 +97,15 @@ class Floors {
     const total = this.#total + more(claims);
     const active = this.#active + more(claims.filter((c) => !c.session));
     if (total > this.#budget.total || active > this.#budget.active) return false;
+    const groups = new Map<string, number>();
+    for (const c of claims) {
+      if (c.group === undefined) continue;
+      const { id, max } = c.group;
+      const sumOf = (groups.get(id) ?? this.#groups.get(id) ?? 0) + more([c]);
+      if (sumOf > max) return false;
+      groups.set(id, sumOf);
+    }
+    for (const [id, sumOf] of groups) this.#groups.set(id, sumOf);
     for (const c of claims) this.#floors.set(c.id, Math.max(this.of(c), to(c)));
     this.#total = total;
     this.#active = active;
@@ -78,31 +113,63 @@ class Floors {
   }
 }
 
+/**
+ * Groups that would get more than their max get just that, and their claims share it; what they leave is shared again
+ * over the others, until none is over. No claim of such a group gets more than it had while the group was over its max,
+ * so that whatever else holds (the optimum, the promises to others) goes on to hold.
+ */
+function fillGroups(
+  budget: ServerBudget,
+  claims: readonly PoolClaim[],
+  floors: Floors,
+): Map<string, number> {
+  const done = new Map<string, number>();
+  let open = claims;
+  let { total, active } = budget;
+  for (;;) {
+    const shares = fill({ total, active }, open, floors);
+    const share = (c: PoolClaim) => shares.get(c.id) ?? 0;
+    const over = byGroup(open).filter((g) => sum(g.claims.map(share)) > g.max);
+    if (over.length === 0) return new Map([...done, ...shares]);
+    for (const { max, claims: members } of over) {
+      const bounded = members.map((c) => ({ ...c, max: share(c) }));
+      const within = fill({ total: max, active: Math.min(active, max) }, bounded, floors);
+      for (const c of members) {
+        const connections = within.get(c.id) ?? 0;
+        done.set(c.id, connections);
+        total -= connections;
+        if (!c.session) active -= connections;
+      }
+    }
+    open = open.filter((c) => !done.has(c.id));
+  }
+}
+
 /** Two levels, because transaction-mode pools together stay within the optimum. */
 function fill(
-  budget: ServerBudget,
+  budget: Pick<ServerBudget, 'total' | 'active'>,
   claims: readonly PoolClaim[],
   floors: Floors,
 ): Map<string, number> {
   const toClaim = (c: PoolClaim): Claim => {
     return { id: c.id, weight: c.weight, min: floors.of(c), max: c.max ?? budget.total };
   };
-  const groups = [
+  const kinds = [
     { id: 'active', claims: claims.filter((c) => !c.session).map(toClaim), ceiling: budget.active },
     { id: 'session', claims: claims.filter((c) => c.session).map(toClaim), ceiling: budget.total },
-  ].filter((g) => g.claims.length > 0);
+  ].filter((k) => k.claims.length > 0);
   const totals = waterFill(
     budget.total,
-    groups.map((g) => ({
-      id: g.id,
-      weight: sum(g.claims.map((c) => c.weight)),
-      min: sum(g.claims.map((c) => c.min)),
-      max: Math.min(g.ceiling, sum(g.claims.map((c) => c.max))),
+    kinds.map((k) => ({
+      id: k.id,
+      weight: sum(k.claims.map((c) => c.weight)),
+      min: sum(k.claims.map((c) => c.min)),
+      max: Math.min(k.ceiling, sum(k.claims.map((c) => c.max))),
     })),
   );
   const shares = new Map<string, number>();
-  for (const group of groups) {
-    for (const [id, share] of waterFill(totals.get(group.id) ?? 0, group.claims))
+  for (const kind of kinds) {
+    for (const [id, share] of waterFill(totals.get(kind.id) ?? 0, kind.claims))
       shares.set(id, share);
   }
   return shares;
@@ -112,17 +179,36 @@ function judge(
   claims: readonly PoolClaim[],
   shares: ReadonlyMap<string, number>,
 ): Map<string, PoolShare> {
+  const sums = new Map<string, number>();
+  for (const { id, group } of claims) {
+    if (group !== undefined) sums.set(group.id, (sums.get(group.id) ?? 0) + (shares.get(id) ?? 0));
+  }
   return new Map(
     claims.map((c) => {
       const connections = shares.get(c.id) ?? 0;
       if (c.pods === 0) return [c.id, { connections: 0 }];
-      if (connections < c.entries) return [c.id, { connections: 0, shortage: 'NoPod' as const }];
-      if (connections < c.entries * c.pods)
-        return [c.id, { connections, shortage: 'FewerPods' as const }];
-      if (connections < (c.min ?? 0)) return [c.id, { connections, shortage: 'BelowMin' as const }];
-      return [c.id, { connections }];
+      const shortage = shortageOf(c, connections);
+      const short =
+        shortage === 'NoPod' ? c.entries : shortage === 'BelowMin' ? (c.min ?? 0) - connections : 1;
+      const full = c.group !== undefined && (sums.get(c.group.id) ?? 0) + short > c.group.max;
+      return [
+        c.id,
+        {
+          connections: shortage === 'NoPod' ? 0 : connections,
+          ...(shortage === undefined ? {} : { shortage }),
+          ...(full && connections < (c.max ?? Number.POSITIVE_INFINITY)
+            ? { groupIsFull: true }
+            : {}),
+        },
+      ];
     }),
   );
+}
+
+function shortageOf(c: PoolClaim, connections: number): PoolShare['shortage'] {
+  if (connections < c.entries) return 'NoPod';
+  if (connections < c.entries * c.pods) return 'FewerPods';
+  return connections < (c.min ?? 0) ? 'BelowMin' : undefined;
 }
 
 /** Pods that a share of connections can give at least one connection for each entry, at most `pods`. */

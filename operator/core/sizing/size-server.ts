@@ -22,6 +22,8 @@ export interface SizedPool {
   readonly spec: ConnectionPoolSpec;
   /** Entries of its axis: what needs a connection of its own in every pod. */
   readonly entries: number;
+  /** What the pools of its namespace may have together; the same for all of them. Absent: no such limit. */
+  readonly namespaceMax?: number;
 }
 
 /** The owner's word, as far as sizes go. */
@@ -70,7 +72,7 @@ export function sizeServer(
   );
   const shares = poolShares(
     budget,
-    pools.map(({ uid, namespace, name, createdAt, spec, entries }) => ({
+    pools.map(({ uid, namespace, name, createdAt, spec, entries, namespaceMax }) => ({
       id: uid,
       // Times are in seconds; of two pools of one second the uid would choose by chance.
       age: `${createdAt} ${namespace}/${name}`,
@@ -80,6 +82,7 @@ export function sizeServer(
       session: spec.mode === 'session',
       pods: spec.pooler.replicas,
       entries,
+      ...(namespaceMax === undefined ? {} : { group: { id: namespace, max: namespaceMax } }),
     })),
   );
   const weights = new Map(

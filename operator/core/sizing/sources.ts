@@ -70,7 +70,7 @@ export function sourcesOf(input: SourcesInput): SizingSource[] {
         : ofBudget('slack'),
     ],
     ['budget', budget.total, budgetSource(server, ofBudget('total'))],
-    ['share', share, shareSource(input)],
+    ['share', share, whyOf(server, input.pools, pool)],
     ['maxClientConn', maxClientConn.max, maxClientConn.source],
   ];
   return rows.map(([field, value, source]) => ({
@@ -105,19 +105,38 @@ function budgetSource({ budget, limits }: SizedServer, owner: string): string {
   }
 }
 
-function shareSource({ server, pools, pool }: SourcesInput): string {
+/** Why a pool has the share that it has, in a few words: `weight 1 of 2, at its max`. */
+export function whyOf(server: SizedServer, pools: readonly SizedPool[], pool: SizedPool): string {
   const { weight, min, max } = pool.spec.sizing;
   const share = server.shares.get(pool.uid);
   if (pool.spec.pooler.replicas === 0) return 'spec.pooler.replicas is 0';
-  if (share?.shortage === 'NoPod') return 'there is not enough for one pod';
-  const sum = pools
-    .filter((p) => p.spec.pooler.replicas > 0)
-    .reduce((total, p) => total + p.spec.sizing.weight, 0);
+  const together = `what pools of namespace ${pool.namespace} may have together, ${pool.namespaceMax}`;
+  if (share?.shortage === 'NoPod') {
+    return share.groupIsFull === true
+      ? `not enough for one pod within ${together}`
+      : 'there is not enough for one pod';
+  }
   const bound =
     share?.connections === max
       ? ', at its max'
-      : share?.connections === min
-        ? ', raised to its min'
-        : '';
+      : share?.groupIsFull === true
+        ? `, within ${together}`
+        : share?.connections === min
+          ? ', raised to its min'
+          : '';
+  const sum = weightOf(pools);
   return sum === weight ? `all of the budget${bound}` : `weight ${weight} of ${sum}${bound}`;
+}
+
+/** By the list, which is the same for all pools of a server. */
+const weights = new WeakMap<readonly SizedPool[], number>();
+
+function weightOf(pools: readonly SizedPool[]): number {
+  const known = weights.get(pools);
+  if (known !== undefined) return known;
+  const sum = pools
+    .filter((p) => p.spec.pooler.replicas > 0)
+    .reduce((total, p) => total + p.spec.sizing.weight, 0);
+  weights.set(pools, sum);
+  return sum;
 }

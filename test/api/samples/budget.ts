@@ -42,15 +42,9 @@ export const budgetSamples: readonly Sample[] = [
   },
   {
     says: 'must be the name of a namespace',
-    at: 'spec.namespaces[0]',
-    refused: budget({ namespaces: ['shop-*'] }),
-    accepted: budget({ namespaces: ['shop', 'books'] }),
-  },
-  {
-    says: 'namespaces: "*" is every namespace and must be the only entry',
-    at: 'spec.namespaces',
-    refused: budget({ namespaces: ['*', 'shop'] }),
-    accepted: budget({ namespaces: ['*'] }),
+    at: 'spec.namespaces[0].name',
+    refused: budget({ namespaces: [{ name: 'shop-*' }] }),
+    accepted: budget({ namespaces: [{ name: 'shop', max: 8 }, { name: '*' }] }),
   },
   ...[
     // 100 connections, 3 reserved, a slack of 10 by default.

@@ -82,10 +82,10 @@ export const schemaSamples: readonly Sample[] = [
     accepted: pool({ users: users('a', 'A') }),
   },
   {
-    says: 'an entry stands twice',
-    at: 'spec.namespaces',
-    refused: budget({ namespaces: ['a', 'a'] }),
-    accepted: budget({ namespaces: ['a', 'b'] }),
+    says: 'name must be unique',
+    at: 'spec.namespaces[1]',
+    refused: budget({ namespaces: [{ name: 'a' }, { name: 'a', max: 1 }] }),
+    accepted: budget({ namespaces: [{ name: 'a' }, { name: '*', max: 1 }] }),
   },
   {
     says: 'must have at most 1024 characters',

@@ -89,7 +89,8 @@ test('a user that could not be listed in a spec is not taken from a cluster eith
 test('passwords are for the namespace of the cluster, and for those that its owner lists by name', () => {
   const reason = (pool: string, namespaces?: string[]) => {
     const access = accessOf(specOf(), pool, factsWith(owner('app')));
-    const budget = namespaces === undefined ? undefined : { namespaces };
+    const named = namespaces?.map((name) => ({ name }));
+    const budget = named === undefined ? undefined : { namespaces: named };
     return sharedFault(access, pool, budget, 'data/cluster-db')?.reason;
   };
   assert.equal(reason('data'), undefined);

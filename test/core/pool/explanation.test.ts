@@ -38,6 +38,11 @@ const cases: readonly (readonly [string, Partial<ExplanationInput>, string])[] =
     '4 cores × 2 + 1 = 9; 1 pool has it, 9 here; 2 pooler pods, 5 and 4',
   ],
   [
+    'the max of a namespace',
+    { namespaceMax: 4, share: 4, perPod: [2, 2] },
+    '8 cores × 2 + 1 = 17; 2 pools share it 1:1, 4 here, as pools of its namespace may have 4 together; 2 pooler pods, 2 each',
+  ],
+  [
     'one pod',
     { alike: [], share: 17, podsAsked: 1, perPod: [17] },
     '8 cores × 2 + 1 = 17; 1 pool has it, 17 here; 1 pooler pod, 17',

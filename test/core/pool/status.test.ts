@@ -29,7 +29,13 @@ const counts: PodCounts = {
   confirmed: 2,
   toReplace: 0,
 };
-const share: ShareState = { share: 8, held: 8, budget: 'shop/b', explanation: 'why' };
+const share: ShareState = {
+  share: 8,
+  held: 8,
+  namespace: 'shop',
+  budget: 'shop/b',
+  explanation: 'why',
+};
 
 function findings(change: Partial<Record<string, Finding>> = {}): Finding[] {
   const all: Record<string, Finding> = {

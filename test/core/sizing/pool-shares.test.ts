@@ -40,7 +40,12 @@ interface Row {
   readonly claims: readonly PoolClaim[];
   readonly shares: Readonly<Record<string, number>>;
   readonly shortages?: Readonly<Record<string, PoolShare['shortage']>>;
+  /** Pools whose namespace has no room for more. */
+  readonly full?: readonly string[];
 }
+
+const red = (max: number) => ({ group: { id: 'red', max } });
+const blue = (max: number) => ({ group: { id: 'blue', max } });
 
 const table: readonly Row[] = [
   { sentence: 'nobody asks', budget: budget(9), claims: [], shares: {} },
@@ -168,6 +173,65 @@ const table: readonly Row[] = [
     shares: { a: 0, s: 0 },
     shortages: { a: 'NoPod', s: 'NoPod' },
   },
+  {
+    sentence: 'a namespace has its max, the others have what it leaves',
+    budget: budget(17),
+    claims: [pool('a', red(4)), pool('b', red(4)), pool('c')],
+    shares: { a: 2, b: 2, c: 13 },
+    full: ['a', 'b'],
+  },
+  {
+    sentence: 'what one namespace leaves can bring another one to its max',
+    budget: budget(20),
+    claims: [pool('a', red(2)), pool('b', { ...blue(8), weight: 2 }), pool('c')],
+    shares: { a: 2, b: 8, c: 10 },
+    full: ['a', 'b'],
+  },
+  {
+    sentence: 'a namespace below its max is as if it had none',
+    budget: budget(9),
+    claims: [pool('a', red(8)), pool('b')],
+    shares: { a: 5, b: 4 },
+  },
+  {
+    sentence: 'what a max leaves undivided is left over',
+    budget: budget(17),
+    claims: [pool('a', { ...red(9), weight: 2 }), pool('b', red(9))],
+    shares: { a: 6, b: 3 },
+    full: ['a', 'b'],
+  },
+  {
+    sentence: 'in a namespace too small for all of its pods each pool has one at least',
+    budget: budget(17),
+    claims: [pool('a', { ...red(3), pods: 2 }), pool('b', { ...red(3), pods: 2 }), pool('c')],
+    shares: { a: 2, b: 1, c: 14 },
+    shortages: { b: 'FewerPods' },
+    full: ['a', 'b'],
+  },
+  {
+    sentence:
+      'a namespace too small for one pod of each serves the older pools, and nobody else loses',
+    budget: budget(17),
+    claims: [pool('a', red(1)), pool('b', { ...red(1), min: 9 }), pool('c', { pods: 3, min: 12 })],
+    shares: { a: 1, b: 0, c: 16 },
+    shortages: { b: 'NoPod' },
+    full: ['a', 'b'],
+  },
+  {
+    sentence: 'a min that its namespace has no room for',
+    budget: budget(17),
+    claims: [pool('a', { ...red(4), min: 5 }), pool('b')],
+    shares: { a: 4, b: 13 },
+    shortages: { a: 'BelowMin' },
+    full: ['a'],
+  },
+  {
+    sentence: 'the max of a namespace counts its pools in session mode too',
+    budget: budget(87, 17),
+    claims: [pool('a', red(10)), pool('s', { ...red(10), session: true }), pool('b')],
+    shares: { a: 5, s: 5, b: 12 },
+    full: ['a', 's'],
+  },
 ];
 
 for (const row of table) {
@@ -175,10 +239,15 @@ for (const row of table) {
     const given = poolShares(row.budget, row.claims);
     assert.deepEqual(numbers(given), row.shares);
     assert.deepEqual(shortages(given), row.shortages ?? {});
+    const full = [...given].filter(([, share]) => share.groupIsFull === true);
+    assert.deepEqual(
+      full.map(([id]) => id),
+      row.full ?? [],
+    );
   });
 }
 
-const claims = fc.uniqueArray(
+const single = fc.uniqueArray(
   fc.record(
     {
       id: fc.string({ minLength: 1, maxLength: 3 }),
@@ -194,6 +263,25 @@ const claims = fc.uniqueArray(
   ),
   { selector: (c) => c.id, maxLength: 10 },
 );
+/** Some of the pools in one of two namespaces, each with its max. */
+const claims = fc
+  .tuple(
+    single,
+    fc.array(fc.constantFrom(0, 1, 2), { minLength: 10, maxLength: 10 }),
+    fc.nat(30),
+    fc.nat(30),
+  )
+  .map(([list, which, ...max]) =>
+    list.map((c, i): PoolClaim => {
+      const id = which[i] ?? 0;
+      return id === 0 ? c : { ...c, group: { id: String(id), max: max[id - 1] ?? 0 } };
+    }),
+  );
+/** What the namespaces of these pools may have, by name. */
+const groupsOf = (asked: readonly PoolClaim[]) =>
+  new Map(asked.flatMap(({ group }) => (group === undefined ? [] : [[group.id, group.max]])));
+const inGroup = (asked: readonly PoolClaim[], id: string) =>
+  asked.filter((c) => c.group?.id === id);
 const budgets = fc
   .record({ active: fc.nat(40), more: fc.nat(40) })
   .map(({ active, more }) => budget(active + more, active));
@@ -208,6 +296,7 @@ test('all shares together are within the budget, those outside session mode with
         sum(list.map((c) => given.get(c.id)?.connections ?? Number.NaN));
       assert.ok(of(asked) <= server.total);
       assert.ok(of(asked.filter((c) => !c.session)) <= server.active);
+      for (const [id, max] of groupsOf(asked)) assert.ok(of(inGroup(asked, id)) <= max);
     }),
     runs,
   );
@@ -235,6 +324,7 @@ test('nobody gets 0 while a pod of each is affordable', () => {
       const needs = (list: readonly PoolClaim[]) => sum(list.map((c) => c.entries));
       fc.pre(needs(possible) <= server.total);
       fc.pre(needs(possible.filter((c) => !c.session)) <= server.active);
+      for (const [id, max] of groupsOf(asked)) fc.pre(needs(inGroup(possible, id)) <= max);
       const given = poolShares(server, asked);
       for (const c of possible) assert.ok((given.get(c.id)?.connections ?? 0) > 0, c.id);
     }),
@@ -247,7 +337,10 @@ test('nothing is left over while a pool that has a share may have more', () => {
     fc.property(budgets, claims, (server, asked) => {
       const given = poolShares(server, asked);
       const connections = (c: PoolClaim) => given.get(c.id)?.connections ?? 0;
-      const open = (c: PoolClaim) => connections(c) > 0 && connections(c) < (c.max ?? server.total);
+      const isFull = (c: PoolClaim) =>
+        c.group !== undefined && sum(inGroup(asked, c.group.id).map(connections)) >= c.group.max;
+      const open = (c: PoolClaim) =>
+        connections(c) > 0 && connections(c) < (c.max ?? server.total) && !isFull(c);
       const left = server.total - sum(asked.map(connections));
       const active = server.active - sum(asked.filter((c) => !c.session).map(connections));
       if (left > 0) assert.ok(!asked.some((c) => c.session && open(c)));
@@ -265,6 +358,7 @@ test('every pool has its min when all mins and all pods fit', () => {
       fc.pre(asking.every((c) => floor(c) <= (c.max ?? server.total)));
       fc.pre(sum(asking.map(floor)) <= server.total);
       fc.pre(sum(asking.filter((c) => !c.session).map(floor)) <= server.active);
+      for (const [id, max] of groupsOf(asking)) fc.pre(sum(inGroup(asking, id).map(floor)) <= max);
       const given = poolShares(server, asked);
       for (const c of asking) {
         assert.ok((given.get(c.id)?.connections ?? 0) >= floor(c));
@@ -299,6 +393,36 @@ test('a heavier pool never gets less than it did', () => {
       const after = poolShares(server, heavier).get(chosen?.id ?? '')?.connections ?? 0;
       // Largest remainders move by one when the weights do.
       assert.ok(after >= before - 1, `${before} became ${after}`);
+    }),
+    runs,
+  );
+});
+
+test('a larger max of a namespace never leaves its pools together with less', () => {
+  fc.assert(
+    fc.property(budgets, claims, fc.integer({ min: 1, max: 9 }), (server, asked, more) => {
+      const [id] = [...groupsOf(asked).keys()];
+      fc.pre(id !== undefined);
+      const of = (list: readonly PoolClaim[]) => {
+        const given = poolShares(server, list);
+        return sum(inGroup(list, id ?? '').map((c) => given.get(c.id)?.connections ?? 0));
+      };
+      const wider = asked.map((c) =>
+        c.group?.id === id ? { ...c, group: { id: c.group.id, max: c.group.max + more } } : c,
+      );
+      assert.ok(of(wider) >= of(asked), `${of(asked)} became ${of(wider)}`);
+    }),
+    runs,
+  );
+});
+
+test('a max that is not reached changes nothing', () => {
+  fc.assert(
+    fc.property(budgets, single, (server, asked) => {
+      const wide = asked.map((c) => ({ ...c, group: { id: c.id.slice(0, 1), max: server.total } }));
+      const bare = (shares: ReadonlyMap<string, PoolShare>) =>
+        [...shares].map(([id, { connections, shortage }]) => [id, connections, shortage]);
+      assert.deepEqual(bare(poolShares(server, wide)), bare(poolShares(server, asked)));
     }),
     runs,
   );
