@@ -385,7 +385,7 @@ test('the same claims in another order get the same shares', () => {
 
 test('a heavier pool never gets less than it did', () => {
   fc.assert(
-    fc.property(budgets, claims, fc.nat(), (server, asked, which) => {
+    fc.property(budgets, single, fc.nat(), (server, asked, which) => {
       const chosen = asked[which % Math.max(1, asked.length)];
       fc.pre(chosen !== undefined);
       const before = poolShares(server, asked).get(chosen?.id ?? '')?.connections ?? 0;
@@ -399,8 +399,13 @@ test('a heavier pool never gets less than it did', () => {
 });
 
 test('a larger max of a namespace never leaves its pools together with less', () => {
+  // Of pools of one kind that are promised nothing but a connection: promises to all are kept together or not at all,
+  // and what one kind may have moves the other.
+  const plain = claims.map((list) =>
+    list.map(({ min: _, ...c }): PoolClaim => ({ ...c, pods: 1, entries: 1, session: false })),
+  );
   fc.assert(
-    fc.property(budgets, claims, fc.integer({ min: 1, max: 9 }), (server, asked, more) => {
+    fc.property(budgets, plain, fc.integer({ min: 1, max: 9 }), (server, asked, more) => {
       const [id] = [...groupsOf(asked).keys()];
       fc.pre(id !== undefined);
       const of = (list: readonly PoolClaim[]) => {
@@ -419,7 +424,7 @@ test('a larger max of a namespace never leaves its pools together with less', ()
 test('a max that is not reached changes nothing', () => {
   fc.assert(
     fc.property(budgets, single, (server, asked) => {
-      const wide = asked.map((c) => ({ ...c, group: { id: c.id.slice(0, 1), max: server.total } }));
+      const wide = asked.map((c) => ({ ...c, group: { id: c.id.slice(0, 1), max: 1000 } }));
       const bare = (shares: ReadonlyMap<string, PoolShare>) =>
         [...shares].map(([id, { connections, shortage }]) => [id, connections, shortage]);
       assert.deepEqual(bare(poolShares(server, wide)), bare(poolShares(server, asked)));
