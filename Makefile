@@ -35,8 +35,10 @@ binaries: node_modules/.package-lock.json ## etcd, kube-apiserver and the other 
 bench: binaries ## how fast 1,000 pools converge, beside the limit of the API server
 	npm run --silent bench
 
-soak: node_modules/.package-lock.json ## the ledger under faults in the simulator, for an hour
+soak: export SPILLWAY_SOAK_SECONDS ?= 3600
+soak: node_modules/.package-lock.json ## the ledger under faults, an hour in the simulator and an hour on a cluster (root, Debian)
 	npm run --silent soak
+	@$(cluster) test test/e2e/invariant.test.ts
 
 node_modules/.package-lock.json: package-lock.json
 	@command -v npm > /dev/null || { echo 'npm is missing: install Node 20 or newer, which brings it.' >&2; exit 1; }

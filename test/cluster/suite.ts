@@ -22,7 +22,10 @@ export async function runTests(files: readonly string[]): Promise<number> {
     const pid = findSupervisor(names)?.pid;
     if (pid === undefined) throw new Error('The cluster for the tests ended');
     say(`Running ${chosen.length} test files`);
-    const runner = [process.execPath, '--test', '--test-reporter=spec', '--test-timeout=600000'];
+    // What is to run for longer says so with this variable, in seconds.
+    const seconds = 600 + 3 * Number(process.env.SPILLWAY_SOAK_SECONDS ?? 0);
+    const timeout = `--test-timeout=${seconds * 1000}`;
+    const runner = [process.execPath, '--test', '--test-reporter=spec', timeout];
     return await runHere(inNetwork(names, pid, [...runner, ...chosen]), environment(names));
   } finally {
     await down(name);

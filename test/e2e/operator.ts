@@ -54,6 +54,16 @@ export async function killOperator(): Promise<void> {
   if (killed === 0) throw new Error('no process of the operator was found');
 }
 
+/** Its Deployment makes another one at once; returns how many there were. */
+export async function deleteOperatorPods(): Promise<number> {
+  const pods = await operatorPods();
+  const names = pods.map(({ metadata }) => metadata.name);
+  if (names.length > 0) {
+    await kubectl(['delete', 'pods', ...names, `--namespace=${system}`, '--wait=false']);
+  }
+  return names.length;
+}
+
 export async function operatorLog(): Promise<string> {
   return kubectl(['logs', deployment, `--namespace=${system}`]);
 }

@@ -161,6 +161,11 @@ export class Scene {
     return list<Pod>('pods', this.namespace, `spillway.dev/pool=${pool}`);
   }
 
+  /** The pods of Postgres. */
+  servers(): Promise<Pod[]> {
+    return list<Pod>('pods', this.namespace, 'app=db');
+  }
+
   /** How an application logs in. */
   login(pool: string, password = appPassword): Login {
     const host = `${pool}.${this.namespace}.svc.cluster.local`;

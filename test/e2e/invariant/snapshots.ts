@@ -1,0 +1,111 @@
+// What one Postgres holds, looked at every 20 ms: the sessions in pg_stat_activity, and which of them have no client
+// any more. That is told by the server's own sockets, read right after: once the pooler has closed its end, the
+// socket of the session is in CLOSE_WAIT or gone, while Postgres has yet to notice. So what counts as held was there
+// at one moment, that of the second look.
+import { readdirSync, readFileSync } from 'node:fs';
+import { sleep } from '../../cluster/run.ts';
+import { pg, type Scene } from '../scene.ts';
+
+export interface Snapshot {
+  /** Milliseconds of performance.now() before the query was sent, and after its answer. */
+  readonly from: number;
+  readonly to: number;
+  /** Sessions whose client was there. */
+  readonly held: number;
+  /** Sessions that Postgres kept after their client had gone. */
+  readonly kept: number;
+}
+
+/** Everybody but the superuser, who is the tests. */
+const sessions = {
+  name: 'sessions',
+  text: `SELECT pid, host(client_addr) || ':' || client_port AS peer FROM pg_stat_activity
+  WHERE backend_type = 'client backend' AND usename IS DISTINCT FROM 'postgres' AND client_addr IS NOT NULL`,
+};
+
+/** Looks from its making until `stop`. */
+export class Snapshots {
+  readonly list: Snapshot[] = [];
+  readonly #period: number;
+  #stopped = false;
+  readonly #done: Promise<void>;
+
+  /** Returns when the first look was taken. */
+  static async start(scene: Scene, period = 20): Promise<Snapshots> {
+    const [db] = await scene.servers();
+    const sockets = socketsOf(db?.metadata.uid ?? '');
+    const server = new pg.Client({ ...scene.rootLogin });
+    // The query in hand fails with it.
+    server.on('error', () => undefined);
+    await server.connect();
+    const snapshots = new Snapshots(server, sockets, period);
+    scene.onRemove(() => snapshots.stop());
+    return snapshots;
+  }
+
+  private constructor(server: pg.Client, sockets: string, period: number) {
+    this.#period = period;
+    this.#done = this.#run(server, sockets);
+    // It is told by `stop`.
+    this.#done.catch(() => undefined);
+  }
+
+  /** Looks in a second, as they really were. */
+  get rate(): number {
+    const seconds = ((this.list.at(-1)?.to ?? 0) - (this.list[0]?.from ?? 0)) / 1000;
+    return this.list.length / seconds;
+  }
+
+  /** Throws where a look has failed. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#done;
+  }
+
+  async #run(server: pg.Client, sockets: string): Promise<void> {
+    try {
+      while (!this.#stopped) {
+        const from = performance.now();
+        const { rows } = await server.query<{ peer: string }>(sessions);
+        const peers = peersOf(readFileSync(sockets, 'utf8'));
+        const held = rows.filter(({ peer }) => peers.has(peer)).length;
+        this.list.push({ from, to: performance.now(), held, kept: rows.length - held });
+        await sleep(Math.max(0, this.#period - (performance.now() - from)));
+      }
+    } finally {
+      await server.end();
+    }
+  }
+}
+
+/** The list of TCP sockets in the network of a pod's postgres. */
+function socketsOf(podUid: string): string {
+  for (const pid of readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
+    try {
+      const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8').replaceAll('_', '-');
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      if (podUid !== '' && cgroup.includes(podUid) && /^[^\0]*postgres/.test(command))
+        return `/proc/${pid}/net/tcp`;
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  throw new Error(`no process of the pod ${podUid} is a postgres`);
+}
+
+const ESTABLISHED = '01';
+const POSTGRES_PORT = (5432).toString(16).toUpperCase();
+
+/** Who is connected to the server, as `address:port`. */
+function peersOf(table: string): Set<string> {
+  const peers = new Set<string>();
+  for (const line of table.split('\n').slice(1)) {
+    const [, local = '', remote = '', state = ''] = line.trim().split(/ +/);
+    if (!local.endsWith(`:${POSTGRES_PORT}`) || state !== ESTABLISHED) continue;
+    const [address = '', port = ''] = remote.split(':');
+    // The kernel writes the address as one number of the machine's byte order.
+    const bytes = (address.match(/../g) ?? []).reverse().map((hex) => Number.parseInt(hex, 16));
+    peers.add(`${bytes.join('.')}:${Number.parseInt(port, 16)}`);
+  }
+  return peers;
+}
