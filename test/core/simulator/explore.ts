@@ -293,7 +293,8 @@ export interface Exploration {
 /** Explores from `seed` on until `until` says so, or something is broken. */
 export function explore(options: {
   readonly seed: number;
-  readonly length: number;
+  /** Steps of a sequence; its seed says which, so that a seed alone repeats it. */
+  readonly lengths: readonly number[];
   readonly setting: Omit<Setting, 'total'>;
   readonly until: (sequences: number) => boolean;
 }): Exploration {
@@ -301,7 +302,8 @@ export function explore(options: {
   let steps = 0;
   while (!options.until(sequences)) {
     const seed = (options.seed + sequences) >>> 0;
-    const run = runSeed(seed, options.length, options.setting);
+    const length = options.lengths[seed % options.lengths.length] ?? 0;
+    const run = runSeed(seed, length, options.setting);
     sequences += 1;
     steps += run.steps.length;
     if (run.broken === undefined) continue;

@@ -2,7 +2,7 @@
 // writes, which land later or never. Two of them may believe to lead at the same time.
 import type { AllotmentRecord } from '../../../operator/api/connection-budget.ts';
 import { planAllotments, takeAllotment } from '../../../operator/core/ledger/allotments.ts';
-import { planHolders } from '../../../operator/core/ledger/holders.ts';
+import { type PoolState, planHolders } from '../../../operator/core/ledger/holders.ts';
 import {
   charge,
   type FileState,
@@ -12,6 +12,7 @@ import {
 import { poolShares } from '../../../operator/core/sizing/pool-shares.ts';
 import type { CapEntry } from '../../../operator/engines/engine.ts';
 import { type ApiServer, narrow, type Version } from './api-server.ts';
+import { planWithoutReturn, takenAnyway, withoutNews } from './mutated.ts';
 import {
   type ApiObject,
   BUDGET,
@@ -167,7 +168,8 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
     const name = holderOf(slot, ordinal);
     const grant = view.pool.grants.find((g) => g.holder === name);
     const file = fileOf(view.map, ordinal);
-    const pod = view.pods.find((p) => p.ordinal === ordinal)?.pod;
+    const seen = view.pods.find((p) => p.ordinal === ordinal)?.pod;
+    const pod = switches.endingIsGone && seen?.terminating ? undefined : seen;
     if (grant === undefined && file === undefined && pod === undefined) continue;
     let observation = pod === undefined ? undefined : op.consoles.get(pod.uid);
     if (switches.raiseBeforeProof && pod !== undefined && file !== undefined) {
@@ -221,7 +223,7 @@ export function reconcileBudget(op: Operator, server: ApiServer, switches: Switc
       namespace: 'n',
       name: view.pool.name,
       target: shares.get(view.pool.uid)?.connections ?? 0,
-      ...(view.pool.allotment === undefined ? {} : { taken: view.pool.allotment }),
+      ...(switches.untakenIsReturned ? takenAnyway(view.pool, budget) : takenBy(view.pool)),
       charge: holdersOf(op, slot, view, switches).reduce((total, h) => total + charge(h), 0),
       remains: true,
       exists: true,
@@ -240,7 +242,7 @@ export function reconcileBudget(op: Operator, server: ApiServer, switches: Switc
         exists: false,
       })),
   ];
-  const mayRaise = pools.every(({ view }) => allAsked(op, view));
+  const mayRaise = switches.raiseUnasked || pools.every(({ view }) => allAsked(op, view));
   const { rows } = planAllotments(
     'primary',
     budget.total,
@@ -284,7 +286,7 @@ export function reconcilePool(
   const budget = narrow(viewed(op, server, BUDGET).object, 'budget');
   const row = budget?.rows.find((r) => r.uid === pool.uid);
   const allotment = take(pool, row, switches);
-  const plan = planHolders({
+  const state: PoolState = {
     allotment: allotment.connections,
     pods: pool.spec.pods,
     entries: pool.spec.entries,
@@ -295,7 +297,7 @@ export function reconcilePool(
           workload: {
             replicas: set.replicas,
             epoch: set.epoch,
-            seen: set.observed >= set.generation,
+            seen: switches.writtenIsSeen || set.observed >= set.generation,
           },
         }),
     fileEpoch: switches.noEpochRecord
@@ -304,8 +306,9 @@ export function reconcilePool(
     live: live || switches.cachesAreProof === true,
     inParts: op.patience === 0,
     nameOf: (ordinal) => holderOf(slot, ordinal),
-    mayRaise: allAsked(op, view),
-  });
+    mayRaise: switches.raiseUnasked || allAsked(op, view),
+  };
+  const plan = switches.unusedIsReturned ? planWithoutReturn(state) : planHolders(state);
   if (plan.needsLive) op.wantsLive.add(slot);
   else op.wantsLive.delete(slot);
   const taken = pool.allotment ?? { connections: 0, serial: 0 };
@@ -322,7 +325,10 @@ export function reconcilePool(
   const keyUid = switches.sharedKeys ? '' : pool.uid;
   for (const { ordinal, grant } of plan.files) {
     const { generation, caps } = grant;
-    const file = withRoom(map, ordinal, { generation, caps, text: pool.spec.text });
+    const wanted = { generation, caps, text: pool.spec.text };
+    const file = switches.oldGeneration
+      ? withoutNews(map, ordinal, wanted)
+      : withRoom(map, ordinal, wanted);
     for (const e of switches.noEpoch ? [0] : epochs) files.set(fileKeyOf(keyUid, ordinal, e), file);
   }
   const { mapVersion, setVersion } = view;
@@ -364,6 +370,10 @@ function withRoom(map: MapObject | undefined, ordinal: number, file: FileContent
   const taken = written.some((w) => w.generation >= file.generation && !same(w, file));
   if (!taken) return file;
   return { ...file, generation: Math.max(...written.map((w) => w.generation)) + 1 };
+}
+
+function takenBy({ allotment }: PoolObject) {
+  return allotment === undefined ? {} : { taken: allotment };
 }
 
 function take(pool: PoolObject, row: AllotmentRecord | undefined, switches: Switches) {

@@ -28,6 +28,18 @@ export interface Switches {
   readonly sharedKeys?: boolean;
   /** What was planned for an object that is not there is written over one that is. */
   readonly createOver?: boolean;
+  /** A pod that is about to end counts as gone. */
+  readonly endingIsGone?: boolean;
+  /** The StatefulSet counts as followed as soon as it is written. */
+  readonly writtenIsSeen?: boolean;
+  /** A grant that was given and not used is taken back without a file of its generation. */
+  readonly unusedIsReturned?: boolean;
+  /** The same between row and pool: a raise that was not taken is taken back without its serial. */
+  readonly untakenIsReturned?: boolean;
+  /** A file that says less than before has the generation of before. */
+  readonly oldGeneration?: boolean;
+  /** Connections are given although not every process was asked. */
+  readonly raiseUnasked?: boolean;
   /** The ConfigMap says no epoch of its own, only its file keys do. */
   readonly noEpochRecord?: boolean;
 }

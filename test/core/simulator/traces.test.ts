@@ -7,6 +7,7 @@ import {
   clusterCatchesUp,
   everythingOnce,
   poolRound,
+  poolStep,
   replacePod,
   type Steps,
   seePool,
@@ -33,6 +34,12 @@ interface Story {
 /** One reconcile of a pool in whatever is in view; its write lands. */
 function* once(op: number, slot: number): Steps {
   yield { do: 'reconcilePool', op, slot };
+  yield { do: 'land', op, index: 0 };
+}
+
+/** The same, with files, workload and pods as the API server has them. */
+function* liveOnce(op: number, slot: number): Steps {
+  yield* poolStep(op, slot, true);
   yield { do: 'land', op, index: 0 };
 }
 
@@ -102,6 +109,58 @@ const stories: readonly Story[] = [
       yield { do: 'land', op: 1, index: 0 };
       yield* clusterCatchesUp(world, 0);
       yield* replacePod(0, 0, world.server.newest(mapKey(0)) - 2);
+    },
+  },
+  {
+    sentence: 'a grant that was never used is taken back only by a file of its generation',
+    without: { unusedIsReturned: true },
+    budget: 2,
+    *tell(world) {
+      yield { do: 'create', slot: 0, spec };
+      yield* settled(world);
+      yield { do: 'budget', total: 4 };
+      yield* see(0, BUDGET);
+      yield* budgetOnce(0);
+      yield* once(0, 0);
+      yield* see(0, poolKey(0));
+      yield* liveOnce(0, 0);
+      // The second operator sees a grant of 4 and writes the file, which takes long.
+      yield* seePool(world, 1, 0);
+      yield { do: 'lookMark', op: 1, slot: 0, ordinal: 0 };
+      yield { do: 'lookCount', op: 1, slot: 0, ordinal: 0 };
+      yield* poolStep(1, 0, true);
+      yield { do: 'budget', total: 2 };
+      yield* see(0, BUDGET, poolKey(0));
+      yield* budgetOnce(0);
+      yield* liveOnce(0, 0);
+      yield* see(0, poolKey(0));
+      yield* budgetOnce(0);
+      yield { do: 'land', op: 1, index: 0 };
+      yield* clusterCatchesUp(world, 0);
+      yield { do: 'reload', op: 0, slot: 0, ordinal: 0 };
+    },
+  },
+  {
+    sentence:
+      'a ledger that was lost gives nothing before each process was asked what it runs with',
+    without: { raiseUnasked: true },
+    budget: 4,
+    *tell(world) {
+      yield { do: 'create', slot: 0, spec };
+      yield* settled(world);
+      yield { do: 'create', slot: 1, spec };
+      yield* see(0, BUDGET, poolKey(1));
+      yield* budgetOnce(0);
+      // The file says 2; the process has not read it, and only a grant of 4 remembered that.
+      for (let i = 0; i < 3; i++) yield* poolRound(world, 0, 0);
+      yield { do: 'wipe', slot: 0 };
+      yield { do: 'crash', op: 0, back: 0 };
+      for (let i = 0; i < 6; i++) {
+        yield* budgetOnce(0);
+        yield* poolRound(world, 0, 0);
+        yield* poolRound(world, 0, 1);
+      }
+      yield* clusterCatchesUp(world, 1);
     },
   },
   {

@@ -42,6 +42,8 @@ export type Step =
   | { do: 'spec'; slot: number; spec: Partial<PoolSpec> }
   | { do: 'delete'; slot: number }
   | { do: 'evict'; slot: number; ordinal: number }
+  /** The status of the pool and all rows are lost. In told stories only. */
+  | { do: 'wipe'; slot: number }
   // Controllers of the cluster. `versions` that a view moves forward at most.
   | { do: 'controllerSees'; slot: number; versions: number }
   | { do: 'controllerActs'; slot: number }
@@ -147,6 +149,14 @@ export class World {
         if (server.read(poolKey(step.slot), 'pool') === undefined) return false;
         server.put(poolKey(step.slot), undefined);
         return true;
+      case 'wipe': {
+        const budget = server.read(BUDGET, 'budget');
+        const pool = server.read(poolKey(step.slot), 'pool');
+        if (budget === undefined || pool === undefined) return false;
+        const { allotment: _lost, ...rest } = pool;
+        server.put(poolKey(step.slot), { ...rest, grants: [] });
+        return server.put(BUDGET, { ...budget, rows: [] });
+      }
       case 'evict': {
         const pod = this.pod(step.slot, step.ordinal);
         if (pod === undefined || pod.terminating) return false;
