@@ -1,8 +1,9 @@
 // Who may come through a pool and where to: databases and users. Their names stand in PgBouncer's files,
 // so what could end a line or a quote there is refused here already.
-import type { z } from 'zod';
+import { z } from 'zod';
 import { dnsSubdomain } from './formats.ts';
 import { described, fields, listMap, ruled, text } from './meta.ts';
+import { poolMode } from './pool-mode.ts';
 import { atMostBytes, cel, matching, noneOf, type Rule } from './rules.ts';
 import { secretKeyRef } from './secret-ref.ts';
 
@@ -34,7 +35,7 @@ const name = (...rules: Rule<string>[]) =>
     ...rules,
   ).meta({ pattern: namePattern.source });
 
-const database = fields({
+const databaseFields = fields({
   name: described(
     name(
       noneOf(
@@ -53,6 +54,28 @@ const database = fields({
     ).optional(),
     'Name of the database on the server, when it differs.',
   ),
+  weight: described(
+    z.int().min(1).max(1000).optional(),
+    "Part of the pool's connections relative to the other databases. The default is 1.",
+  ),
+  max: described(
+    z.int().min(1).max(262143).optional(),
+    'Connections to this database at most, of all pods together. What it leaves goes to the other databases.',
+  ),
+  mode: described(
+    poolMode.optional(),
+    "When a connection of this database returns to the pool, where that differs from the pool's mode.",
+  ),
+  user: described(
+    name().optional(),
+    'Role that every connection to this database logs in as, whoever the client is; one of users. It cannot be changed while the entry is there.',
+  ),
+});
+
+const database = ruled(databaseFields, {
+  cel: "(has(self.user) ? self.user : '') == (has(oldSelf.user) ? oldSelf.user : '')",
+  message:
+    'databases: the user of an entry cannot be changed, because clients that are connected would keep the old one: add the database under another name (with dbname) and lead the applications there, or remove the entry, wait until status.leaving does not name it, and add it again',
 });
 
 export const databases = described(
@@ -70,9 +93,10 @@ export const databases = described(
         'databases: "*" and a list cannot be exchanged in a pool that exists, because its processes count connections by user with the one and by database with the other: create another ConnectionPool beside it, lead the applications there, and delete this one',
     },
     {
-      cel: "!self.exists(d, d.name == '*' && has(d.dbname))",
-      holds: (list) => !list.some((d) => d.name === '*' && d.dbname !== undefined),
-      message: 'databases: "*" cannot have a dbname: remove dbname, or list the database by name',
+      cel: "!self.exists(d, d.name == '*' && (has(d.dbname) || has(d.weight) || has(d.max) || has(d.mode) || has(d.user)))",
+      holds: (list) => !list.some((d) => d.name === '*' && Object.keys(d).length > 1),
+      message:
+        'databases: "*" has no dbname, weight, max, mode or user of its own: remove it (size and mode of the pool are in sizing and mode), or list the databases by name',
     },
   ).default([{ name: '*' }]),
   'Databases that clients may use. The default, "*", is every database.',

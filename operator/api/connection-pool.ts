@@ -6,15 +6,14 @@ import { decimalQuantity } from './formats.ts';
 import { described, fields, ruled } from './meta.ts';
 import { parameters } from './parameters.ts';
 import { pause } from './pause.ts';
+import { poolMode } from './pool-mode.ts';
 import { pooler } from './pooler.ts';
 import { clusterRefField, endpointField, exactlyOneTarget, sameTarget } from './postgres-target.ts';
 import { tls } from './tls.ts';
 
 export type { Workload, WorkloadKind } from './clients.ts';
 export * from './connection-pool-status.ts';
-
-export const poolMode = z.enum(['transaction', 'session', 'statement']);
-export type PoolMode = z.infer<typeof poolMode>;
+export { type PoolMode, poolMode } from './pool-mode.ts';
 
 const immutable =
   'connections to the old server may still be open: create a new ConnectionPool and delete this one';
@@ -141,6 +140,33 @@ export const connectionPoolSpec = ruled(
       sizing.min <= endpoint.maxConnections - endpoint.reservedConnections,
     message:
       'sizing.min is more than postgres.endpoint.maxConnections leaves after reservedConnections: lower min, or correct maxConnections',
+  },
+  {
+    cel: 'self.databases.all(d, !has(d.user) || (has(self.users) && self.users.exists(u, u.name == d.user)))',
+    holds: ({ databases, users }) =>
+      databases.every(
+        ({ user }) => user === undefined || users?.some(({ name }) => name === user) === true,
+      ),
+    message:
+      'databases: user must be one of users, because its password is read from there: list it in users with its Secret',
+  },
+  {
+    cel: 'self.databases.all(d, !has(d.max) || (d.max >= self.pooler.replicas && (!has(self.pooler.autoscaling) || d.max >= self.pooler.autoscaling.maxReplicas)))',
+    holds: ({ databases, pooler: { replicas, autoscaling } }) =>
+      databases.every(
+        ({ max = Number.POSITIVE_INFINITY }) =>
+          max >= replicas && (autoscaling === undefined || max >= autoscaling.maxReplicas),
+      ),
+    message:
+      'databases: max must be at least the number of pods (pooler.replicas, pooler.autoscaling.maxReplicas), because each pod needs a connection for each database: raise it, or have fewer pods',
+  },
+  {
+    cel: '!has(self.sizing.min) || self.databases.exists(d, !has(d.max)) || self.sizing.min <= self.databases.map(d, d.max).sum()',
+    holds: ({ sizing: { min }, databases }) =>
+      min === undefined ||
+      databases.some(({ max }) => max === undefined) ||
+      min <= databases.reduce((sum, { max = 0 }) => sum + max, 0),
+    message: 'sizing.min is more than every max in databases together: lower min, or raise a max',
   },
   {
     cel: `!has(self.users) || self.users.all(u, !has(u.binding) || !has(u.binding.database) || self.databases.exists(d, d.name == '*' || d.name == u.binding.database))`,

@@ -24,6 +24,7 @@ import type {
   RenderSettings,
   UserCredential,
 } from './pool/view.ts';
+import { entrySizes } from './sizing/entries.ts';
 
 /** The axis of a pool and its entries, sorted; or why no axis bounds it. */
 export type AxisOf =
@@ -77,6 +78,7 @@ export function planPoolLedger(input: PoolInput, engine: Engine): PoolLedgerPlan
     allotment: allotment.connections,
     pods: input.pods,
     entries,
+    sizes: entrySizes(pool.spec),
     holders: states,
     ...(workload === undefined ? {} : { workload }),
     fileEpoch: newestFileEpoch(objects),

@@ -19,6 +19,7 @@ import { shortageReason } from './pool/findings.ts';
 import { holderName, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
+import { entrySizes } from './sizing/entries.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
 import {
   podSizes,
@@ -170,6 +171,7 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
       allotment,
       pods: pool.spec.pooler.replicas,
       entries,
+      sizes: entrySizes(pool.spec),
       holders,
       workload,
       fileEpoch: 0,

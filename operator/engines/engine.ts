@@ -26,6 +26,11 @@ export interface DatabaseEntry {
   readonly dbname?: string;
   readonly mode?: PoolMode;
   /**
+   * The role that every connection to it logs in as, whoever the client is; its password is in the user list. What
+   * an entry says here never changes while the process lives.
+   */
+  readonly user?: string;
+  /**
    * It is about to go from the file, which cuts its clients: until then it keeps its cap and lets no
    * further client in while it has one.
    */

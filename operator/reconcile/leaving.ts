@@ -93,28 +93,48 @@ function writtenIn(objects: PoolObjects, engine: Engine): WrittenEntries {
 }
 
 /**
- * Files that count on the other axis: a running process must never read one that counts on this one, because its
- * clients would be cut or its caps not hold. The API server refuses the change; an older type may not have.
+ * What a running process must never read, because its clients would be cut, its caps not hold, or some of its clients
+ * keep the role that they had. The API server refuses these changes; an older type may not have, and an entry may come
+ * back with another role before its clients have left.
  */
 export function switchedFault(
   { engine }: Context,
   objects: PoolObjects,
   axis: CapAxis,
+  databases: ConnectionPool['spec']['databases'],
 ): Fault | undefined {
-  if ([...writtenIn(objects, engine).axes].every((one) => one === axis)) return undefined;
+  const written = writtenIn(objects, engine);
+  if (![...written.axes].every((one) => one === axis)) {
+    return {
+      reason: 'DatabasesSwitched',
+      message:
+        'spec.databases: "*" and a list cannot be exchanged in a pool that exists: put back what there was, and create another ConnectionPool for the other',
+    };
+  }
+  const other = databases.find(({ name, user }) => {
+    const before = written.databases.get(name);
+    return before !== undefined && before.user !== user;
+  });
+  if (other === undefined) return undefined;
+  const before = written.databases.get(other.name)?.user ?? 'that of each client';
   return {
-    reason: 'DatabasesSwitched',
-    message:
-      'spec.databases: "*" and a list cannot be exchanged in a pool that exists: put back what there was, and create another ConnectionPool for the other',
+    reason: 'DatabaseUserChanged',
+    message: `spec.databases[${other.name}].user: clients that are connected would keep the role from before (${before}): take the entry out, wait until status.leaving does not name it, and add it again`,
   };
 }
 
-/** With their passwords as the list has them: their Secrets may have gone with them. */
+/**
+ * Those that leave, and the roles that databases log in with as they leave; with their passwords as the list has them,
+ * because their Secrets may have gone with them.
+ */
 export function leavingUsers(
   { world, engine }: Context,
   pool: ConnectionPool,
-  users: readonly string[],
+  leaving: Leaving['view'],
 ): UserCredential[] {
+  const listed = new Set((pool.spec.users ?? []).map(({ name }) => name));
+  const roles = leaving.databases.flatMap(({ user }) => user ?? []);
+  const users = [...new Set([...leaving.users, ...roles])].filter((name) => !listed.has(name));
   if (users.length === 0) return [];
   const { namespace } = pool.metadata;
   const names = namesOf(pool.metadata.name);

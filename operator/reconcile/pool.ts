@@ -104,7 +104,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   if (awaitsRow(context, object, row !== undefined)) return after(ROW_SECONDS);
   if (context.workloads.reading(pool.spec)) return after(1);
   const objects = objectsOf(context, pool);
-  const switched = switchedFault(context, objects, axis.axis);
+  const switched = switchedFault(context, objects, axis.axis, pool.spec.databases);
   if (switched !== undefined) {
     findings[0] = specAccepted(switched);
     return report(context, object, { findings, budgetKey }, run);
@@ -180,7 +180,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const listed = usersToList(
     context,
     objects,
-    users.concat(leavingUsers(context, pool, leaving.view.users)),
+    users.concat(leavingUsers(context, pool, leaving.view)),
     axis.axis,
   );
   const planned = viewOf(

@@ -315,3 +315,28 @@ spec:
   ]);
   assert.match(limited.stdout, /2 here, as pools of its namespace may have 2 together/);
 });
+
+test('databases have sizes, modes and roles of their own, within what the pool has', () => {
+  const listed = pool(
+    'shop',
+    '  databases: [{name: orders, weight: 3}, {name: reports, max: 2, mode: session, user: shop}]\n',
+  );
+  const { stdout, status } = spillway(
+    ['plan', '-f', '-', '-o', 'json'],
+    all(database('4'), listed),
+  );
+  assert.equal(status, 0);
+  const [planned] = JSON.parse(stdout) as Planned[];
+  assert.match(stdout, /2 pooler pods, 5 and 4, divided over 2 databases by their sizes/);
+  const map = planned?.objects.find(({ kind }) => kind === 'ConfigMap');
+  const lines = Object.values((map as { data?: Record<string, string> } | undefined)?.data ?? {})
+    .flatMap((text) => text.split('\n'))
+    .filter((line) => /^'(orders|reports)' =/.test(line))
+    .map((line) => line.replace(/ host=\S+ port=5432/, ''));
+  assert.deepEqual(lines, [
+    "'orders' = dbname=orders pool_size=4 max_db_connections=4",
+    "'reports' = dbname=reports user=shop pool_size=1 max_db_connections=1 pool_mode=session",
+    "'orders' = dbname=orders pool_size=3 max_db_connections=3",
+    "'reports' = dbname=reports user=shop pool_size=1 max_db_connections=1 pool_mode=session",
+  ]);
+});

@@ -121,7 +121,12 @@ test('There is a sample for every rule of the CRDs', () => {
     messagesIn(load(readFileSync(join(folder, `spillway.dev_${plural}.yaml`), 'utf8'))),
   );
   assert.ok(messages.length > 50);
-  const changes = [/must stay the same server/, /is immutable/, /cannot be exchanged/];
+  const changes = [
+    /must stay the same server/,
+    /is immutable/,
+    /cannot be exchanged/,
+    /user of an entry cannot be changed/,
+  ];
   const missing = messages.filter(
     (message) =>
       !ruleSamples.some(({ says, rule = says }) => message.includes(rule)) &&
@@ -241,6 +246,14 @@ test('Databases come and go, but a pool for every database stays one', async () 
   await change('listed', [{ name: 'b' }, { name: 'c' }]);
   await assert.rejects(change('listed', [{ name: '*' }]), /create another ConnectionPool/);
   await assert.rejects(change('any', list), /create another ConnectionPool/);
+
+  await change('listed', [{ name: 'b', weight: 3, max: 9, mode: 'session' }, { name: 'c' }]);
+  const stays = /the user of an entry cannot be changed/;
+  await assert.rejects(change('listed', [{ name: 'b', user: 'shop' }]), stays);
+  await change('listed', [{ name: 'b' }, { name: 'd', user: 'shop' }]);
+  await assert.rejects(change('listed', [{ name: 'b' }, { name: 'd' }]), stays);
+  await change('listed', [{ name: 'b' }]);
+  await change('listed', [{ name: 'b' }, { name: 'd' }]);
 });
 
 test('The server of a budget cannot be changed', async () => {

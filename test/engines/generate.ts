@@ -72,6 +72,8 @@ export function configs(axis: 'database' | 'user'): fc.Arbitrary<HolderConfig> {
             ? 'any'
             : databases.map((name, i) => ({
                 ...moded(name, i),
+                // Some of them as one of the users, whoever the client is.
+                ...(i % 2 === 1 && users[i] !== undefined ? { user: users[i] } : {}),
                 ...(dbnames[i] === undefined ? {} : { dbname: dbnames[i] }),
               })),
         users: users.map((name, i) => moded(name, i + 5)),

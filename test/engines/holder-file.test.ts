@@ -194,6 +194,10 @@ test('what PgBouncer would refuse or understand otherwise is refused, with its f
       'caps[1].name',
     ],
     'the wrong axis': [{ axis: 'user', caps: [{ name: 'web', connections: 1 }] }, 'axis'],
+    'a role that ends its line': [
+      { databases: [{ name: 'a', user: 'b\nc' }], caps: [] },
+      'databases[0].user',
+    ],
     'a database twice': [
       { databases: [{ name: 'a' }, { name: 'a' }], caps: [] },
       'databases[1].name',

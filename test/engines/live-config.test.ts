@@ -7,7 +7,16 @@ import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
 import { findParameter, parameters } from '../../operator/engines/pgbouncer/parameters.ts';
 import { type Postgres, startPostgres } from '../cluster/processes.ts';
 import { configs } from './generate.ts';
-import { adminUser, holderConfig, type Pooler, startPooler, statsUser, whoAmI } from './pooler.ts';
+import {
+  adminUser,
+  holderConfig,
+  type Pooler,
+  startLoad,
+  startPooler,
+  statsUser,
+  watch,
+  whoAmI,
+} from './pooler.ts';
 
 // Names and passwords that mean something in one of the files, and one plain pair of each.
 const people: readonly UserSecret[] = [
@@ -117,15 +126,18 @@ async function sizesAreRight(pooler: Pooler, config: HolderConfig): Promise<void
       row.pool_size,
       row.max_connections,
       row.pool_mode,
+      row.force_user,
     ]);
   const listed = config.databases === 'any' ? [] : config.databases;
   const meant = listed
     .filter(({ name }) => caps.has(name))
-    .map(({ name, dbname, mode }) => {
+    .map(({ name, dbname, mode, user }) => {
       const cap = caps.get(name);
-      // One for each further user, but never more than a quarter.
-      const size = Number(cap) - Math.min(config.users.length - 1, Math.floor(Number(cap) / 4));
-      return [name, dbname ?? name, 'db.example.com', '5432', `${size}`, cap, mode ?? null];
+      // One for each further user, but never more than a quarter; nothing where all of them are one.
+      const others = user === undefined ? config.users.length - 1 : 0;
+      const size = Number(cap) - Math.min(others, Math.floor(Number(cap) / 4));
+      const target = [dbname ?? name, 'db.example.com', '5432'];
+      return [name, ...target, `${size}`, cap, mode ?? null, user ?? null];
     });
   assert.deepEqual(shownDatabases.sort(), meant.sort());
   const users = new Map((await pooler.ask('SHOW USERS')).map((row) => [row.name, row]));
@@ -157,6 +169,50 @@ test('hostile names and passwords log in, end to end, and wrong passwords do not
     const seen = await pooler.observe();
     assert.equal(seen.userMarks.length, 1);
     assert.equal(seen.sessions.total <= 8, true);
+  });
+});
+
+test('a database has its own size, mode and role, and all clients share its cap', async () => {
+  const [plain, odd] = people;
+  assert.ok(plain && odd);
+  const config = holderConfig(postgres, {
+    databases: [
+      { name: 'orders', dbname: 'shop' },
+      { name: 'reports', dbname: 'shop', mode: 'session', user: odd.name },
+    ],
+    users: [plain, odd],
+    caps: [
+      { name: 'orders', connections: 4 },
+      { name: 'reports', connections: 2 },
+    ],
+  });
+  await withPooler(config, [plain, odd], async (pooler) => {
+    const shown = (await pooler.ask('SHOW DATABASES'))
+      .filter(({ name }) => name !== 'pgbouncer')
+      .map((row) => [row.name, row.max_connections, row.pool_size, row.pool_mode, row.force_user]);
+    assert.deepEqual(shown, [
+      ['orders', '4', '3', null, null],
+      ['reports', '2', '2', 'session', odd.name],
+    ]);
+    for (const person of [plain, odd]) {
+      assert.equal(await whoAmI(pooler.port, person, 'orders'), `${person.name} in shop`);
+      assert.equal(await whoAmI(pooler.port, person, 'reports'), `${odd.name} in shop`);
+      const wrong = { ...person, secret: 'wrong' };
+      await assert.rejects(whoAmI(pooler.port, wrong, 'reports'), /SASL authentication failed/);
+    }
+    const load = await startLoad({
+      port: pooler.port,
+      user: plain,
+      databases: ['reports'],
+      clients: 2,
+    });
+    const { most } = await watch(1000, async () => {
+      const { sessions } = await pooler.observe();
+      return { reports: sessions.byDatabase.reports ?? 0, others: sessions.byUser.plain ?? 0 };
+    });
+    await load.stop();
+    assert.equal(most.reports, 2);
+    assert.deepEqual(load.errors, []);
   });
 });
 

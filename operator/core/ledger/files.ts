@@ -22,19 +22,20 @@ export function planFiles(situation: Situation): PlannedFile[] {
 
 function nextFile(holder: HolderState, situation: Situation): Grant | undefined {
   const { state, target, epochNow } = situation;
+  const sizes = situation.sizes(holder);
   const { entries } = state;
   const { grant } = holder;
   // Replicas lowered and seen, pod gone: the file can go, and after it the grant.
   if (holder.ordinal >= situation.pods && isGone(holder, situation)) return undefined;
   const total = target(holder);
-  const goal = targetCaps(total, entries);
+  const goal = targetCaps(total, entries, sizes);
   if (holder.file === undefined) {
     // The first file: only once its grant is written down, and was not called back. A pod that runs without a file
     // of ours stays without.
     if (grant === undefined || grant.generation <= epochNow) return undefined;
     if (!canGrow(holder, situation)) return undefined;
     if (grant.connections < entries.length || total === 0) return undefined;
-    const first = targetCaps(Math.min(total, grant.connections), entries);
+    const first = targetCaps(Math.min(total, grant.connections), entries, sizes);
     const seen = holder.pod === undefined ? undefined : holder.observation;
     if (seen === undefined) return makeGrant(caps(first), grant.generation);
     // The file was lost under a running process, which still has its caps.
@@ -49,10 +50,10 @@ function nextFile(holder: HolderState, situation: Situation): Grant | undefined 
     const allowed = Math.max(0, Math.min(total, grant?.connections ?? 0));
     return allowed < entries.length
       ? undefined
-      : makeGrant(caps(targetCaps(allowed, entries)), newestGeneration(holder) + 1);
+      : makeGrant(caps(targetCaps(allowed, entries, sizes)), newestGeneration(holder) + 1);
   }
   // A holder that is going keeps serving with its smallest caps: its clients finish.
-  const floor = total === 0 ? targetCaps(entries.length, entries) : goal;
+  const floor = total === 0 ? targetCaps(entries.length, entries, sizes) : goal;
   const lower = new Map(
     [...now].flatMap(([name, n]) =>
       floor.has(name) ? [[name, Math.min(n, floor.get(name) ?? n)] as const] : [],

@@ -1,5 +1,6 @@
 // The grants of one pool as they may be written now: every permitted lowering, then every permitted raise.
 import type { GrantRecord } from '../../api/connection-pool.ts';
+import type { EntrySizes } from '../sizing/entries.ts';
 import { isGone, isGuarded, isStranded, recordedEpoch, type Situation } from './situation.ts';
 import { charge, fileGeneration, type HolderState, held, isConfirmed, isProven } from './state.ts';
 import { currentCaps, isAtTarget, targetCaps } from './targets.ts';
@@ -11,11 +12,11 @@ interface Numbers {
 
 /** Lowest ordinal first. */
 export function planGrants(situation: Situation): GrantRecord[] {
-  const { state, holders, target, newest } = situation;
+  const { state, holders, target, newest, sizes } = situation;
   const { entries } = state;
   // While others give back, only a whole raise: a part would be written to be written again.
   const onlyWhole =
-    state.inParts !== true && holders.some((h) => isToShrink(h, target(h), entries));
+    state.inParts !== true && holders.some((h) => isToShrink(h, target(h), entries, sizes(h)));
   const kept = holders.map((h) => ({ holder: h, grant: loweredGrant(h, situation) }));
   let free =
     state.allotment -
@@ -24,7 +25,11 @@ export function planGrants(situation: Situation): GrantRecord[] {
     const now = Math.max(grant?.connections ?? 0, held(holder));
     const goal = target(holder);
     const rest = grant === undefined ? [] : [{ holder: holder.name, ...grant }];
-    if (goal === 0 || isAtTarget(holder, goal, entries) || !isUsed(holder, grant, situation))
+    if (
+      goal === 0 ||
+      isAtTarget(holder, goal, entries, sizes(holder)) ||
+      !isUsed(holder, grant, situation)
+    )
       return rest;
     if (!state.mayRaise || !canGrow(holder, situation)) return rest;
     const wanted = Math.max(0, goal - now);
@@ -53,10 +58,15 @@ function isUsed(holder: HolderState, grant: Numbers | undefined, situation: Situ
   return fileGeneration(holder) >= grant.generation || grant.connections <= total(holder);
 }
 
-function isToShrink(holder: HolderState, target: number, entries: readonly string[]): boolean {
+function isToShrink(
+  holder: HolderState,
+  target: number,
+  entries: readonly string[],
+  sizes: EntrySizes,
+): boolean {
   if (holder.file === undefined && holder.grant === undefined && holder.pod === undefined)
     return false;
-  const caps = targetCaps(target, entries);
+  const caps = targetCaps(target, entries, sizes);
   return (
     charge(holder) > target ||
     currentCaps(holder).some((c) => c.connections > (caps.get(c.name) ?? 0))

@@ -7,6 +7,7 @@
 // no file, the ConfigMap's epoch stands for its generation: it grows whenever a file is lowered or removed, beyond
 // every generation that was ever given, so that a grant of before is of no use to anybody whose view is behind.
 import type { GrantRecord } from '../../api/connection-pool.ts';
+import { type EntrySizes, mostOf, sizesOfProcess } from '../sizing/entries.ts';
 import { podsFor } from '../sizing/pool-shares.ts';
 import { splitEvenly } from '../sizing/water-fill.ts';
 import { planFiles } from './files.ts';
@@ -85,8 +86,10 @@ export function planHolders(state: PoolState): HolderPlan {
 
 function planWith(state: PoolState, live: boolean): HolderPlan {
   const { entries, workload } = state;
-  const pods = podsFor(state.allotment, state.pods, entries.length);
-  const perPod = pods === 0 ? [] : splitEvenly(state.allotment, pods);
+  const poolSizes: EntrySizes = state.sizes ?? new Map();
+  const usable = Math.min(state.allotment, mostOf(entries, poolSizes));
+  const pods = podsFor(usable, state.pods, entries.length);
+  const perPod = pods === 0 ? [] : splitEvenly(usable, pods);
   const holders = withMissing(state, pods);
   const target = (h: HolderState) => (h.ordinal < pods ? (perPod[h.ordinal] ?? 0) : 0);
   const epochNow = Math.max(
@@ -95,7 +98,9 @@ function planWith(state: PoolState, live: boolean): HolderPlan {
     ...holders.map((h) => h.pod?.epoch ?? 0),
   );
   const newest = Math.max(epochNow, ...holders.map(newestGeneration));
-  const situation = { state, live, pods, holders, target, epochNow, newest };
+  const perIndex = perPod.map((_, index) => sizesOfProcess(poolSizes, index, pods));
+  const sizes = (h: HolderState) => perIndex[h.ordinal] ?? poolSizes;
+  const situation = { state, live, pods, holders, target, sizes, epochNow, newest };
 
   const grants = planGrants(situation);
   const files = planFiles(situation);
@@ -123,7 +128,7 @@ function planWith(state: PoolState, live: boolean): HolderPlan {
         (h) =>
           (h.grant?.connections ?? 0) === target(h) &&
           (h.grant?.generation ?? 0) <= fileGeneration(h) &&
-          isAtTarget(h, target(h), entries),
+          isAtTarget(h, target(h), entries, sizes(h)),
       ) &&
       (workload?.replicas ?? 0) === pods,
     needsLive: false,

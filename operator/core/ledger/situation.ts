@@ -1,4 +1,5 @@
 // Everything about one pool that its grants and files are decided from, and the questions that both ask.
+import type { EntrySizes } from '../sizing/entries.ts';
 import type { HolderState, WorkloadState } from './state.ts';
 
 export interface PoolState {
@@ -8,6 +9,8 @@ export interface PoolState {
   readonly pods: number;
   /** Entries of the axis, sorted: each holder needs a connection for each. */
   readonly entries: readonly string[];
+  /** How the entries share what the pool has; absent: evenly. */
+  readonly sizes?: EntrySizes;
   /** Every holder of which anything exists: a grant, a file, a pod. */
   readonly holders: readonly HolderState[];
   /** Absent before the StatefulSet is made. */
@@ -41,6 +44,8 @@ export interface Situation {
   readonly holders: readonly HolderState[];
   /** Connections that a holder is to have. */
   readonly target: (holder: HolderState) => number;
+  /** How its entries share them. */
+  readonly sizes: (holder: HolderState) => EntrySizes;
   /** The newest epoch that anything carries. */
   readonly epochNow: number;
   /** The newest epoch or generation that anything carries. */

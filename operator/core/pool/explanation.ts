@@ -1,5 +1,6 @@
 // The sentence that says how a pool's size came about: `8 cores × 2 + 1 = 17; 2 pools share it 1:1, 8 here;
 // 2 pooler pods, 4 each`. It says what decided, in the order of the computation, and nothing else.
+import { entrySizes, isSessionPool, poolMax } from '../sizing/entries.ts';
 import type { SizedPool, SizedServer } from '../sizing/size-server.ts';
 import { podSizes } from '../sizing/size-server.ts';
 
@@ -41,6 +42,8 @@ export interface ExplanationInput {
   /** What each pod divides its connections over. */
   readonly axis: 'database' | 'user';
   readonly entries: number;
+  /** Some of those have a weight or a max of their own. */
+  readonly bySize?: boolean;
 }
 
 export function explain(input: ExplanationInput): string {
@@ -57,12 +60,13 @@ export function explanationOf(
 ): string {
   const { limits, budget, facts } = server;
   const { spec } = pool;
-  const session = spec.mode === 'session';
+  const session = isSessionPool(spec);
+  const max = poolMax(spec);
   const share = server.shares.get(pool.uid)?.connections ?? 0;
   const others = pools.filter((other) => other.uid !== pool.uid && other.spec.pooler.replicas > 0);
   const weights = (alike: boolean) =>
     others
-      .filter((other) => ((other.spec.mode === 'session') === session) === alike)
+      .filter((other) => (isSessionPool(other.spec) === session) === alike)
       .map((other) => other.spec.sizing.weight)
       .sort((a, b) => b - a);
   return explain({
@@ -85,7 +89,7 @@ export function explanationOf(
     unlike: weights(false),
     share,
     ...(spec.sizing.min !== undefined ? { min: spec.sizing.min } : {}),
-    ...(spec.sizing.max !== undefined ? { max: spec.sizing.max } : {}),
+    ...(max !== undefined ? { max } : {}),
     ...(server.shares.get(pool.uid)?.groupIsFull === true && pool.namespaceMax !== undefined
       ? { namespaceMax: pool.namespaceMax }
       : {}),
@@ -93,6 +97,7 @@ export function explanationOf(
     perPod: podSizes(share, spec, pool.entries),
     axis,
     entries: pool.entries,
+    bySize: entrySizes(spec).size > 0,
   });
 }
 
@@ -181,7 +186,8 @@ function pods(input: ExplanationInput): string {
   if (perPod.length === 0) {
     return `no pooler pod can run: one needs ${counted(Math.max(1, entries), 'connection')}${things === '' ? '' : `, one for each of its ${things}`}`;
   }
-  const split = things === '' ? '' : `, divided over ${things}`;
+  const how = input.bySize === true ? ' by their sizes' : '';
+  const split = things === '' ? '' : `, divided over ${things}${how}`;
   const fewer =
     perPod.length < podsAsked
       ? ` of the ${podsAsked} asked for, since each needs ${entries > 1 ? `${entries} connections` : 'a connection'}`

@@ -52,7 +52,12 @@ function databasesOf({ spec, leaving }: PoolView): HolderConfig['databases'] {
   if (spec.databases.some((database) => database.name === '*')) return 'any';
   return spec.databases
     .map(
-      ({ name, dbname }): DatabaseEntry => ({ name, ...(dbname !== undefined ? { dbname } : {}) }),
+      ({ name, dbname, mode, user }): DatabaseEntry => ({
+        name,
+        ...(dbname !== undefined ? { dbname } : {}),
+        ...(mode !== undefined ? { mode } : {}),
+        ...(user !== undefined ? { user } : {}),
+      }),
     )
     .concat((leaving?.databases ?? []).map((database) => ({ ...database, leaving: true })))
     .sort((a, b) => compare(a.name, b.name));

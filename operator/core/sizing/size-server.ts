@@ -3,6 +3,7 @@ import type { ConnectionBudgetSpec } from '../../api/connection-budget.ts';
 import type { ConnectionPoolSpec, PoolSizing } from '../../api/connection-pool.ts';
 import { formatMilli, milliOf } from '../../api/quantity.ts';
 import type { ServerFacts } from '../../postgres/adapter.ts';
+import { isSessionPool, poolMax } from './entries.ts';
 import { type PoolShare, podsFor, poolShares } from './pool-shares.ts';
 import {
   ASSUMED_MILLI_CORES,
@@ -68,22 +69,25 @@ export function sizeServer(
   };
   const budget = serverBudget(
     limits,
-    pools.some((p) => p.spec.mode === 'session'),
+    pools.some((p) => isSessionPool(p.spec)),
   );
   const shares = poolShares(
     budget,
-    pools.map(({ uid, namespace, name, createdAt, spec, entries, namespaceMax }) => ({
-      id: uid,
-      // Times are in seconds; of two pools of one second the uid would choose by chance.
-      age: `${createdAt} ${namespace}/${name}`,
-      weight: spec.sizing.weight,
-      ...(spec.sizing.min === undefined ? {} : { min: spec.sizing.min }),
-      ...(spec.sizing.max === undefined ? {} : { max: spec.sizing.max }),
-      session: spec.mode === 'session',
-      pods: spec.pooler.replicas,
-      entries,
-      ...(namespaceMax === undefined ? {} : { group: { id: namespace, max: namespaceMax } }),
-    })),
+    pools.map(({ uid, namespace, name, createdAt, spec, entries, namespaceMax }) => {
+      const max = poolMax(spec);
+      return {
+        id: uid,
+        // Times are in seconds; of two pools of one second the uid would choose by chance.
+        age: `${createdAt} ${namespace}/${name}`,
+        weight: spec.sizing.weight,
+        ...(spec.sizing.min === undefined ? {} : { min: spec.sizing.min }),
+        ...(max === undefined ? {} : { max }),
+        session: isSessionPool(spec),
+        pods: spec.pooler.replicas,
+        entries,
+        ...(namespaceMax === undefined ? {} : { group: { id: namespace, max: namespaceMax } }),
+      };
+    }),
   );
   const weights = new Map(
     [...pools].sort((a, b) => (a.uid < b.uid ? -1 : 1)).map((p) => [p.uid, p.spec.sizing.weight]),

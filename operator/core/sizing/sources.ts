@@ -1,6 +1,7 @@
 // Where each number of `status.sizing` comes from: found on which object, said by whom, or computed how.
 import type { SizingSource } from '../../api/connection-pool.ts';
 import { formatMilli, milliOf } from '../../api/quantity.ts';
+import { poolMax } from './entries.ts';
 import { ASSUMED_MILLI_CORES } from './server-budget.ts';
 import type { OwnerLimits, SizedPool, SizedServer } from './size-server.ts';
 
@@ -107,7 +108,8 @@ function budgetSource({ budget, limits }: SizedServer, owner: string): string {
 
 /** Why a pool has the share that it has, in a few words: `weight 1 of 2, at its max`. */
 export function whyOf(server: SizedServer, pools: readonly SizedPool[], pool: SizedPool): string {
-  const { weight, min, max } = pool.spec.sizing;
+  const { weight, min } = pool.spec.sizing;
+  const max = poolMax(pool.spec);
   const share = server.shares.get(pool.uid);
   if (pool.spec.pooler.replicas === 0) return 'spec.pooler.replicas is 0';
   const together = `what pools of namespace ${pool.namespace} may have together, ${pool.namespaceMax}`;

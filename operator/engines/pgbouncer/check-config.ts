@@ -73,6 +73,9 @@ function checkEntries(config: HolderConfig): void {
       if (database.dbname !== undefined) {
         insist('NameCannotBeWritten', `${field}.dbname`, checkServerDatabaseName(database.dbname));
       }
+      if (database.user !== undefined) {
+        insist('NameCannotBeWritten', `${field}.user`, checkUserName(database.user));
+      }
     });
   }
   if (lookup === undefined) return;

@@ -88,11 +88,12 @@ function databaseLines(config: HolderConfig): string[] {
     const cap = caps.get(database.name);
     if (cap === undefined) return [];
     const mode = database.mode === undefined ? '' : ` pool_mode=${database.mode}`;
+    const user = database.user === undefined ? '' : ` user=${quoteConnectValue(database.user)}`;
     const door = database.leaving === true ? ' max_db_client_connections=1' : '';
     return [
       `${quoteName(database.name)} = ${server} dbname=${quoteConnectValue(
         database.dbname ?? database.name,
-      )} pool_size=${poolSize(config, cap)} max_db_connections=${cap}${door}${mode}`,
+      )}${user} pool_size=${user === '' ? poolSize(config, cap) : cap} max_db_connections=${cap}${door}${mode}`,
     ];
   });
 }

@@ -10,6 +10,7 @@ import type {
   HolderFile,
   HolderFileFault,
   Mark,
+  PoolMode,
 } from '../engine.ts';
 import { parseConnectString, parseIni } from './ini.ts';
 import { hashOf, parseMark } from './mark.ts';
@@ -76,9 +77,20 @@ export function entriesOf(text: string): FileEntries | undefined {
   if ('error' in content) return undefined;
   const databases = [...content.databases].map(([name, words]) => {
     const dbname = words.get('dbname');
-    return dbname === undefined || dbname === name ? { name } : { name, dbname };
+    const mode = poolMode(words.get('pool_mode'));
+    const user = words.get('user');
+    return {
+      name,
+      ...(dbname === undefined || dbname === name ? {} : { dbname }),
+      ...(mode === undefined ? {} : { mode }),
+      ...(user === undefined ? {} : { user }),
+    };
   });
   return { axis: axisOf(content), databases, users: [...content.users.keys()] };
+}
+
+function poolMode(word: string | undefined): PoolMode | undefined {
+  return (['transaction', 'session', 'statement'] as const).find((mode) => mode === word);
 }
 
 /** A file without any database has no "*" either, but its witness tells. */

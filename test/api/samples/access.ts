@@ -22,10 +22,52 @@ export const accessSamples: readonly Sample[] = [
     accepted: databases({ name: 'books' }, { name: 'shop' }),
   },
   {
-    says: '"*" cannot have a dbname',
+    says: '"*" has no dbname, weight, max, mode or user of its own',
     at: 'spec.databases',
     refused: databases({ name: '*', dbname: 'shop' }),
     accepted: databases({ name: 'x', dbname: 'shop' }),
+  },
+  ...[{ weight: 2 }, { max: 9 }, { mode: 'session' }, { user: 'shop' }].map((own) => ({
+    says: '"*" has no dbname, weight, max, mode or user of its own',
+    at: 'spec.databases',
+    refused: databases({ name: '*', ...own }),
+    accepted: databases({ name: 'x', ...own }, { name: 'y', weight: 1000 }),
+  })),
+  {
+    says: 'user must be one of users',
+    at: 'spec',
+    refused: databases({ name: 'x', user: 'nobody' }),
+    accepted: databases({ name: 'x', user: 'shop' }),
+  },
+  {
+    says: 'max must be at least the number of pods',
+    at: 'spec',
+    refused: pool({ databases: [{ name: 'x', max: 2 }], pooler: { replicas: 3 } }),
+    accepted: pool({ databases: [{ name: 'x', max: 3 }], pooler: { replicas: 3 } }),
+  },
+  {
+    says: 'max must be at least the number of pods',
+    at: 'spec',
+    refused: pool({
+      databases: [{ name: 'x', max: 3 }],
+      pooler: { autoscaling: { maxReplicas: 4 } },
+    }),
+    accepted: pool({
+      databases: [{ name: 'x', max: 4 }],
+      pooler: { autoscaling: { maxReplicas: 4 } },
+    }),
+  },
+  {
+    says: 'sizing.min is more than every max in databases together',
+    at: 'spec',
+    refused: pool({
+      databases: [
+        { name: 'x', max: 4 },
+        { name: 'y', max: 2 },
+      ],
+      sizing: { min: 7 },
+    }),
+    accepted: pool({ databases: [{ name: 'x', max: 4 }, { name: 'y' }], sizing: { min: 7 } }),
   },
   {
     says: '"*" is not a database of the server',

@@ -27,6 +27,15 @@ const state: fc.Arbitrary<PoolState> = fc
     allotment: fc.nat(16),
     pods: fc.nat(3),
     entries: fc.constantFrom(['a'], ['b'], ['a', 'b'], ['b', 'c'], ['a', 'b', 'c']),
+    sizes: fc
+      .dictionary(
+        fc.constantFrom('a', 'b', 'c'),
+        fc.record(
+          { weight: fc.integer({ min: 1, max: 9 }), max: fc.integer({ min: 1, max: 9 }) },
+          { requiredKeys: ['weight'] },
+        ),
+      )
+      .map((sizes) => new Map(Object.entries(sizes))),
     holders: fc.dictionary(fc.constantFrom('0', '1', '2', '3'), words),
     workload: fc.option(fc.record({ replicas: fc.nat(4), epoch: fc.nat(6), seen: fc.boolean() }), {
       nil: undefined,
