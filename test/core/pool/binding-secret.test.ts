@@ -101,8 +101,10 @@ test('what Postgres stores of a password is none to log in with', () => {
 
 test('a URI gives back the very user, password and database, whatever they are', () => {
   const text = fc.string({ minLength: 1, unit: 'grapheme' }).filter((one) => one.isWellFormed());
+  // As a path of its own "." means a folder to whoever reads a URL as one of the web, and a database to libpq.
+  const path = text.filter((one) => one !== '.' && one !== '..');
   fc.assert(
-    fc.property(text, text, text, (name, password, database) => {
+    fc.property(text, text, path, (name, password, database) => {
       const seen = view();
       const spec = {
         ...seen.spec,
