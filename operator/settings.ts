@@ -27,7 +27,7 @@ const schema = z.object({
   SPILLWAY_HTTP_PORT: port.default(8080),
   SPILLWAY_LEADER_ELECTION: z.enum(['true', 'false']).default('true'),
   SPILLWAY_LEASE_NAME: z.string().min(1).max(63).default('spillway'),
-  SPILLWAY_WORKERS: count(1, 256).default(32),
+  SPILLWAY_WORKERS: count(1, 256).default(16),
   SPILLWAY_MAX_REQUESTS: count(1, 1024).default(32),
 });
 

@@ -54,13 +54,29 @@ export interface Brought {
   readonly version: string;
 }
 
-/** Fields in the order of the API server's own types; those of custom resources come in another. */
-const start =
+/** Fields in the order of the API server's own types. */
+const builtIn =
   /^\{"type":"(?:ADDED|MODIFIED)","object":\{"kind":"[A-Za-z]+","apiVersion":"[a-z0-9./]+","metadata":\{"name":"([^"\\]*)"(?:,"generateName":"[^"\\]*")?(?:,"namespace":"([^"\\]*)")?,"uid":"([^"\\]*)","resourceVersion":"([^"\\]*)"/;
+/** Custom resources have their fields by name: metadata comes before spec, with its own fields by name too. */
+const custom =
+  /^\{"type":"(?:ADDED|MODIFIED)","object":\{"apiVersion":"[a-z0-9./]+","kind":"[A-Za-z]+","metadata":\{/;
+const customEnd =
+  /"name":"([^"\\]*)"(?:,"namespace":"([^"\\]*)")?(?:,"ownerReferences":\[[^\]]*\])?,"resourceVersion":"([^"\\]*)","uid":"([^"\\]*)"\}$/;
 
 /** What the line brings, from its beginning alone; undefined where that does not tell. */
 export function broughtBy(line: string): Brought | undefined {
-  const [, name, namespace, uid, version] = start.exec(line) ?? [];
+  const [, name, namespace, uid, version] = builtIn.exec(line) ?? [];
+  if (name !== undefined && uid !== undefined && version !== undefined) {
+    return { key: keyOf({ namespace, name }), uid, version };
+  }
+  return custom.test(line) ? broughtByCustom(line) : undefined;
+}
+
+/** A quote inside a text is escaped, so that the first `,"spec":{` after a bracket ends the metadata. */
+function broughtByCustom(line: string): Brought | undefined {
+  const end = line.indexOf('},"spec":{');
+  if (end < 0) return undefined;
+  const [, name, namespace, version, uid] = customEnd.exec(line.slice(end - 400, end + 1)) ?? [];
   if (name === undefined || uid === undefined || version === undefined) return undefined;
   return { key: keyOf({ namespace, name }), uid, version };
 }

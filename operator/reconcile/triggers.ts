@@ -67,6 +67,8 @@ export function connectTriggers(options: TriggerOptions): void {
   world.budgets.onChange((change) => {
     if (change.type === 'updated' && change.source === 'write') wake.budgetSoon(change.key);
     else wake.budget(change.key);
+    // What we have just made has no row yet; each pool is woken by its own.
+    if (change.type === 'added' && change.source === 'write') return;
     if (change.type !== 'updated') {
       wakePoolsOf(change.key);
       return;
@@ -88,12 +90,12 @@ export function connectTriggers(options: TriggerOptions): void {
   ]) {
     shelf.onChange((change) => wakeOwner(change, wake));
   }
-  world.configMaps.onChange((change) => wakeConsole(change, wake));
+  world.configMaps.onChange((change) => wakeConsole(world, change, wake));
 
   world.secrets.onChange((change) => {
     if (change.type === 'deleted') passwords.forget(change.key);
     wakeOwner(change, wake);
-    wakeConsole(change, wake);
+    wakeConsole(world, change, wake);
     for (const pool of world.pools.byIndex('secret', change.key)) wake.pool(keyOf(pool));
   });
 
@@ -164,14 +166,15 @@ function wakeOwner(change: Change, wake: Wake): void {
 }
 
 /** A new file or list of users is followed at once, also when it is our own write. */
-function wakeConsole(change: Change, wake: Wake): void {
+function wakeConsole(world: World, change: Change, wake: Wake): void {
   const object = change.new ?? change.old;
   const pool = object.metadata.labels?.[POOL_LABEL];
   if (pool === undefined) return;
-  const names = namesOf(pool);
-  const { configMap, consoleSecret, userListSecret } = names;
-  if (![configMap, consoleSecret, userListSecret].includes(object.metadata.name)) return;
-  wake.console(`${object.metadata.namespace}/${pool}`);
+  const { namespace = '', name } = object.metadata;
+  const { configMap, consoleSecret, userListSecret } = namesOf(pool);
+  if (![configMap, consoleSecret, userListSecret].includes(name)) return;
+  // A pod that comes later wakes it by itself.
+  if (world.podsOf(namespace, pool).length > 0) wake.console(`${namespace}/${pool}`);
 }
 
 function addressOf(pod: KubeObject | undefined): string {

@@ -49,6 +49,51 @@ test('what the beginning of a line says is what the whole line says', () => {
   assert.ok(understood > 10);
 });
 
+test('of a custom resource too, whatever its labels, its owners and its spec hold', () => {
+  // Pieces that look like the end of metadata, as a value and as a key.
+  const hostile = fc.constantFrom(
+    '},"spec":{',
+    '"name":"x","namespace":"y","resourceVersion":"1","uid":"z"},"spec":{',
+    'spec',
+    'uid',
+    'resourceVersion',
+  );
+  const word = fc.oneof(fc.string(), hostile);
+  const map = fc.dictionary(word, word);
+  const metadata = fc.record(
+    {
+      annotations: map,
+      labels: map,
+      managedFields: fc.array(fc.record({ fieldsV1: fc.dictionary(word, map) })),
+      name: word,
+      namespace: word,
+      ownerReferences: fc.array(fc.record({ kind: word, name: word, uid: word })),
+      resourceVersion: word,
+      uid: word,
+    },
+    { requiredKeys: ['name', 'resourceVersion', 'uid'] },
+  );
+  let understood = 0;
+  fc.assert(
+    fc.property(metadata, map, (meta, spec) => {
+      const ordered = Object.fromEntries(Object.entries(meta).sort(([a], [b]) => (a < b ? -1 : 1)));
+      const whole = { apiVersion: 'x/v1', kind: 'Pool', metadata: ordered, spec: { spec } };
+      const line = JSON.stringify({ type: 'MODIFIED', object: whole });
+      const brought = broughtBy(line);
+      if (brought === undefined) return;
+      understood++;
+      const { name, namespace, uid, resourceVersion: version } = meta;
+      assert.deepEqual(brought, {
+        key: keyOf({ name, ...(namespace === undefined ? {} : { namespace }) }),
+        uid,
+        version,
+      });
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(understood > 50, `${understood}`);
+});
+
 test('a line with what the store has already moves its position and tells nobody', () => {
   const { store, told } = watched();
   store.observeWrite(object(5));
