@@ -1,10 +1,8 @@
 // Building blocks of the resources' schemas. Keys that start with `x-kubernetes-` pass through zod's
 // JSON schema into the CRD unchanged, so a rule stands beside the field that it guards.
 import { z } from 'zod';
-import { nearest } from './nearest.ts';
+import { nearest } from '../engines/nearest.ts';
 import { celRule, matching, type Rule } from './rules.ts';
-
-export type { Condition } from './conditions.ts';
 
 /** Adds the description, for `kubectl explain` and the reference page. Every field needs one. */
 export function described<T extends z.ZodType>(schema: T, description: string): T {

@@ -1,6 +1,6 @@
 // Our own writes come back in the watch, and often before their answer: whether a change is ours is known only when
 // the answer is there. So while a write to an object is under way, what the watch tells of that object is held back.
-import type { Change } from './store.ts';
+import type { Change } from './change.ts';
 import type { KubeObject } from './types.ts';
 
 interface Writing<T extends KubeObject> {

@@ -4,15 +4,9 @@
 // Guarantees: a reader sees either the whole old list or the whole new one; an object never goes
 // back to an older version; an object that was deleted and made again under its name is reported as
 // deleted and added, never as updated. Listeners run after the store and its indexes are changed.
+import type { Change, ChangeSource } from './change.ts';
 import { Echoes } from './echoes.ts';
 import { compareResourceVersions, type KubeObject, keyOf } from './types.ts';
-
-/** `source` says how we know: told by the API server, or by the answer of our own write. */
-export type Change<T extends KubeObject = KubeObject> =
-  | { type: 'added'; key: string; new: T; old?: undefined; source: ChangeSource }
-  | { type: 'updated'; key: string; new: T; old: T; source: ChangeSource }
-  | { type: 'deleted'; key: string; new?: undefined; old: T; source: ChangeSource };
-export type ChangeSource = 'list' | 'watch' | 'write';
 
 export interface StoreOptions<T extends KubeObject> {
   /** Drops what nobody reads, to save memory; may change its argument in place. `ours`: the answer of our own write. */

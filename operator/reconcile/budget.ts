@@ -1,6 +1,7 @@
 // Reconciles one ConnectionBudget: makes it where the owner has none, and writes its ledger.
+
+import type { Condition } from '../api/conditions.ts';
 import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connection-budget.ts';
-import type { Condition } from '../api/meta.ts';
 import { API_VERSION } from '../api/resources.ts';
 import { budgetConditions } from '../core/budget-conditions.ts';
 import { budgetTarget } from '../core/budget-name.ts';

@@ -1,6 +1,6 @@
 // What the looks at the consoles say of each pool's health: conditions that change rarely, and numbers for the metrics.
 // The history is kept in memory; after a restart the conditions go on from what the status says.
-import type { Condition } from '../api/meta.ts';
+import type { Condition } from '../api/conditions.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import { saturatedFinding, starvingFinding } from '../core/health/findings.ts';
 import { SILENCE_SECONDS } from '../core/health/judgement.ts';

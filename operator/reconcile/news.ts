@@ -1,6 +1,6 @@
 // Which changes of a pool's conditions are told as events. Conditions carry the state; events are for what somebody
 // would want to be told: something that is in the way, that it has gone, and that the pool serves.
-import type { Condition } from '../api/meta.ts';
+import type { Condition } from '../api/conditions.ts';
 import { newsOf } from '../core/pool/conditions.ts';
 import type { EventText } from '../kube/events.ts';
 

@@ -2,7 +2,7 @@
 // their budgets, and no others.
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import { MANAGED_BY_LABEL } from '../core/pool/labels.ts';
-import type { Change } from '../kube/store.ts';
+import type { Change } from '../kube/change.ts';
 import { type KubeObject, keyOf } from '../kube/types.ts';
 import type { ObjectKind, PostgresRef, ServerFacts } from '../postgres/adapter.ts';
 import { findPostgres } from '../postgres/find.ts';

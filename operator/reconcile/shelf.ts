@@ -1,7 +1,9 @@
 // All stores of one type: one for the whole cluster, or one for each watched namespace, read as one.
+
+import type { Change } from '../kube/change.ts';
 import type { Client } from '../kube/client.ts';
 import { Reflector, type ReflectorObserver } from '../kube/reflector.ts';
-import { type Change, Store } from '../kube/store.ts';
+import { Store } from '../kube/store.ts';
 import { type KubeObject, keyOf, type ObjectRef, type ResourceType } from '../kube/types.ts';
 import type { Timing } from '../kube/watch-state.ts';
 

@@ -4,7 +4,7 @@ import { drainingSince } from '../core/drain/read-pod.ts';
 import { POOL_LABEL, poolKeyOf } from '../core/pool/labels.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { podAddress } from '../core/pool/read.ts';
-import type { Change } from '../kube/store.ts';
+import type { Change } from '../kube/change.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Consoles } from './consoles.ts';
 import type { Drains } from './drains.ts';

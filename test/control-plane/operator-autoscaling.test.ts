@@ -2,7 +2,7 @@
 // API here: what an autoscaler does without one is to hold its least and most pods.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Condition } from '../../operator/api/meta.ts';
+import type { Condition } from '../../operator/api/conditions.ts';
 import {
   horizontalPodAutoscalers as autoscalers,
   type KubeObject,

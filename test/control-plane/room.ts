@@ -2,7 +2,7 @@
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
-import type { Condition } from '../../operator/api/meta.ts';
+import type { Condition } from '../../operator/api/conditions.ts';
 import { Client } from '../../operator/kube/client.ts';
 import { connectionSource, loadKubeConfig } from '../../operator/kube/config.ts';
 import { Transport } from '../../operator/kube/transport.ts';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Change, Store } from '../../operator/kube/store.ts';
+import type { Change } from '../../operator/kube/change.ts';
+import { Store } from '../../operator/kube/store.ts';
 import { type KubeObject, keyOf } from '../../operator/kube/types.ts';
 import { broughtBy, parseLine } from '../../operator/kube/watch-line.ts';
 

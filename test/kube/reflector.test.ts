@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import fc from 'fast-check';
+import type { Change } from '../../operator/kube/change.ts';
 import { Client } from '../../operator/kube/client.ts';
 import { Reflector, type ReflectorOptions } from '../../operator/kube/reflector.ts';
-import { type Change, Store } from '../../operator/kube/store.ts';
+import { Store } from '../../operator/kube/store.ts';
 import { Transport } from '../../operator/kube/transport.ts';
 import { configMaps, type KubeObject } from '../../operator/kube/types.ts';
 import { type Fault, FaultServer, type StreamFault } from './fault-server.ts';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Change, Store } from '../../operator/kube/store.ts';
+import type { Change } from '../../operator/kube/change.ts';
+import { Store } from '../../operator/kube/store.ts';
 import type { KubeObject } from '../../operator/kube/types.ts';
 
 function object(name: string, version: number, extra: Partial<KubeObject> = {}, uid = 'u1') {

@@ -1,7 +1,7 @@
 // Which changes of conditions become events.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Condition } from '../../operator/api/meta.ts';
+import type { Condition } from '../../operator/api/conditions.ts';
 import { eventsOf } from '../../operator/reconcile/news.ts';
 
 function conditions(...words: string[]): Condition[] {

@@ -1,6 +1,6 @@
 // Conditions as Kubernetes wants them: lastTransitionTime moves only when the status does, and the same
 // findings give the same list, so that a status that says the same is not written.
-import type { Condition } from '../../api/meta.ts';
+import type { Condition } from '../../api/conditions.ts';
 
 /** A condition without its time. */
 export interface Judged {

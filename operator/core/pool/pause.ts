@@ -1,6 +1,6 @@
 // A pause: whether the pool is to be paused now, what a process is to be told next, and what status says.
 
-import type { Condition } from '../../api/meta.ts';
+import type { Condition } from '../../api/conditions.ts';
 import type { Pause } from '../../api/pause.ts';
 import type { Observation } from '../../engines/engine.ts';
 import type { Finding } from './findings.ts';

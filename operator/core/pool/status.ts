@@ -1,4 +1,6 @@
 // The status of a pool from what was found: the conditions of kstatus first, then those of the domain.
+
+import type { Condition } from '../../api/conditions.ts';
 import type {
   ConnectionPoolStatus,
   GrantRecord,
@@ -7,7 +9,6 @@ import type {
   PoolClients,
   PoolSizing,
 } from '../../api/connection-pool.ts';
-import type { Condition } from '../../api/meta.ts';
 import { type Judged, mergeConditions } from './conditions.ts';
 import type { Finding, PodCounts } from './findings.ts';
 import { selectorText } from './labels.ts';

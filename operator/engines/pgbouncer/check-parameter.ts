@@ -2,7 +2,9 @@
  * Whether a user may set a parameter to a value: known, not managed by a field, of the right type and
  * in range, and impossible to mistake for another line of the file. A refusal says what to write.
  */
+
 import type { Check } from '../engine.ts';
+import { nearest } from '../nearest.ts';
 import { findParameter, parameters, type ValueType } from './parameters.ts';
 import { checkRawValue, refuse } from './quote.ts';
 
@@ -12,7 +14,10 @@ const ok: Check = { ok: true };
 export function checkParameter(name: string, value: string): Check {
   const parameter = findParameter(name);
   if (parameter === undefined) {
-    const near = nearest(name);
+    const near = nearest(
+      name,
+      parameters.map((parameter) => parameter.name),
+    );
     return refuse(
       'UnknownParameter',
       `PgBouncer has no parameter ${JSON.stringify(name)}${
@@ -78,34 +83,4 @@ function checkValue(name: string, value: string, type: ValueType): Check {
     case 'text':
       return ok;
   }
-}
-
-/** The known name that is closest, when it is close enough to be what was meant. */
-function nearest(name: string): string | undefined {
-  let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  // A long text is no misspelling, and its distance would be long work.
-  if (name.length > 64) return undefined;
-  for (const parameter of parameters) {
-    const d = distance(name.toLowerCase(), parameter.name);
-    if (d < least) {
-      least = d;
-      best = parameter.name;
-    }
-  }
-  return best;
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nearest } from '../../operator/api/nearest.ts';
+import { nearest } from '../../operator/engines/nearest.ts';
 
 const names = ['replicas', 'resources', 'image', 'service', 'mode'];
 
