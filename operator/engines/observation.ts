@@ -122,6 +122,13 @@ export interface Closing {
    * its console is closed; its next reload ends it.
    */
   readonly silentSeconds?: number;
+  /**
+   * From now on no transaction begins: a client that wants a server connection is refused and closed, before anything
+   * of what it asked for has run. Those that have one keep it to the end of their transaction (in session mode, of
+   * their session). Kept up when the process was told to stop. A process in this state forwards no cancel request to
+   * Postgres, so it is for one that has nothing before it but its end.
+   */
+  readonly refuses?: true;
 }
 
 /** Where a console is, and as whom. The password never appears in an error. */

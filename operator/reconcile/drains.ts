@@ -8,6 +8,7 @@ import { phaseOf } from '../core/drain/phase.ts';
 import { drainingSince, preStopOf, serves } from '../core/drain/read-pod.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { LISTEN_PORT } from '../core/pool/paths.ts';
+import { isPauseWanted } from '../core/pool/pause.ts';
 import { podAddress } from '../core/pool/read.ts';
 import {
   type Closing,
@@ -108,14 +109,22 @@ export class Drains {
     const limit = this.#options.world.specOf(pod)?.pooler.drainSeconds ?? 0;
     const others = all.some((other) => other !== pod && serves(other));
     const phase = phaseOf(pod, Date.now(), limit, others);
-    if (phase !== undefined) return (clients) => closingOf(clients, phase);
-    if (pod.metadata.deletionTimestamp !== undefined) return undefined;
+    const deleted = pod.metadata.deletionTimestamp !== undefined;
+    // In a pause its plan lets a pod serve again: until that is written, nobody who may wait in it is sent away.
+    const waits = !deleted && this.#isPaused(key);
+    if (phase !== undefined && !waits) return (clients) => closingOf(clients, phase);
+    if (deleted) return undefined;
     const revoked = this.#revokedAt(key, pod);
     if (leaving.length === 0 && revoked.size === 0) return undefined;
     const names = (kind: LeavingEntry['kind']) =>
       new Set(leaving.filter((entry) => entry.kind === kind).map((entry) => entry.name));
     const unwanted = { databases: names('Database'), users: names('User'), revoked };
     return (clients) => closingOfEntries(clients, unwanted);
+  }
+
+  #isPaused(key: string): boolean {
+    const [namespace = '', name = ''] = key.split('/');
+    return isPauseWanted(this.#options.world.pauseOf(namespace, name), Date.now());
   }
 
   /** Users who could not log in again, and were seen to have clients: nobody else would ever end those. */

@@ -130,5 +130,5 @@ function endOf(pod: RawObject, empty: boolean, { drains }: Context): string {
   const clients = drains.clientsOf(pod);
   if (drainingSince(pod) === undefined) return 'is deleted';
   const left = clients === undefined ? 'the clients that it has' : `the ${clients} clients left`;
-  return `is deleted, and ${left} may finish until its grace period ends`;
+  return `is deleted, and ${left} may finish the transaction that they are in until its grace period ends`;
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { HolderConfig, ObservedClient } from '../../operator/engines/engine.ts';
 import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
@@ -24,6 +26,20 @@ interface Client {
   /** Resolves when the connection has gone. */
   readonly gone: Promise<void>;
   readonly isOpen: () => boolean;
+  /** What a request to cancel its query is made of. */
+  readonly key: () => { readonly process: number; readonly secret: number };
+}
+
+/** As drivers do it: one packet on a connection of its own. */
+function cancel(port: number, client: Client): void {
+  const { process, secret } = client.key();
+  const packet = Buffer.alloc(16);
+  packet.writeInt32BE(16, 0);
+  packet.writeInt32BE(80877102, 4);
+  packet.writeInt32BE(process, 8);
+  packet.writeInt32BE(secret, 12);
+  const socket = connect(port, '127.0.0.1', () => socket.write(packet));
+  socket.on('error', () => {});
 }
 
 interface Scene {
@@ -65,7 +81,16 @@ async function scene(parts: Partial<HolderConfig>, use: (scene: Scene) => Promis
         });
         client.on('error', () => {});
         await client.connect();
-        return { query: (sql) => client.query(sql), gone, isOpen: () => open };
+        const { processID: process, secretKey: secret } = client as unknown as {
+          processID: number;
+          secretKey: number;
+        };
+        return {
+          query: (sql) => client.query(sql),
+          gone,
+          isOpen: () => open,
+          key: () => ({ process, secret }),
+        };
       },
       clients: async () => {
         const seen = await admin.closeClients(pooler.address, () => ({ close: [] }));
@@ -159,6 +184,94 @@ test('a process that was told to stop goes on closing who is silent, and so ends
     await inside.query('commit');
     await inside.gone;
     await pooler.exited;
+  }));
+
+test('at the end nobody begins a transaction, whoever is inside of one ends it, and the process ends', () =>
+  scene(
+    { caps: ['a', 'b'].map((name) => ({ name, connections: 9 })) },
+    async ({ pooler, open }) => {
+      await inA('create table done (id text primary key); grant all on done to web');
+      const inside = await open();
+      await inside.query('begin');
+      await inside.query("insert into done values ('inside')");
+      const busy = [];
+      for (let index = 0; index < 5; index++) busy.push(neverIdle(await open(), `busy-${index}`));
+      await sleep(300);
+      await admin.closeClients(pooler.address, () => ({
+        close: [],
+        silentSeconds: 0.05,
+        refuses: true,
+      }));
+      pooler.signal('SIGTERM');
+      const ends = await Promise.all(busy);
+      for (const { at, error } of ends) {
+        assert.equal(at, 'begin');
+        assert.match(error, /query_wait_timeout|client_idle_timeout|terminated/);
+      }
+      assert.ok(inside.isOpen());
+      await inside.query("insert into done values ('inside too')");
+      await inside.query('commit');
+      await inside.gone;
+      await pooler.exited;
+      const rows = await inA('select id from done');
+      const told = ['inside', 'inside too', ...ends.flatMap(({ done }) => done)];
+      assert.ok(told.length > 10);
+      assert.deepEqual(rows.map((row) => String(row.id)).sort(), told.sort());
+    },
+  ));
+
+/** At the server itself, in the database a. */
+async function inA(sql: string): Promise<Record<string, unknown>[]> {
+  const { host, port, superuser: user, superuserPassword: password } = postgres;
+  const client = new pg.Client({ host, port, user, password, database: 'a' });
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** One transaction after the other, until one cannot begin or cannot end. */
+async function neverIdle(client: Client, name: string) {
+  const done: string[] = [];
+  for (let count = 0; ; count++) {
+    const id = `${name}-${count}`;
+    let at = 'begin';
+    try {
+      await client.query('begin');
+      at = 'work';
+      await client.query(`insert into done values ('${id}')`);
+      at = 'commit';
+      await client.query('commit');
+      done.push(id);
+    } catch (error) {
+      return { at, error: String(error), done };
+    }
+  }
+}
+
+test('a cancel reaches the query of a client that is to go, but not any more at the very end', () =>
+  scene({}, async ({ pooler, open }) => {
+    const first = await open();
+    await admin.closeClients(pooler.address, () => ({ close: [], silentSeconds: 0.05 }));
+    const cancelled = first.query('select pg_sleep(20)');
+    const refused = assert.rejects(cancelled, /canceling statement/);
+    await sleep(200);
+    cancel(pooler.port, first);
+    await refused;
+
+    await pooler.reload();
+    const second = await open();
+    const runs = second.query('select pg_sleep(2)');
+    await sleep(200);
+    await admin.closeClients(pooler.address, () => ({
+      close: [],
+      silentSeconds: 0.05,
+      refuses: true,
+    }));
+    cancel(pooler.port, second);
+    await runs;
   }));
 
 test('a reload ends the closing', () =>

@@ -1,11 +1,14 @@
-// Which clients a process lets go while it is emptied: only idle ones, the most silent first, a few at each look.
+// Which clients a process lets go while it is emptied: only idle ones, the most silent first, a few at each look; and at
+// the end whoever would begin something that nobody could finish.
 import type { Closing, ObservedClient } from '../../engines/engine.ts';
 
 /**
  * Where in its time a drain is. `last` is said to the process for good: it goes on by itself after it was told to
- * stop, when nobody can ask it any more. So is `lone`, for a pod that nobody can take the clients of.
+ * stop, when nobody can ask it any more. So is `lone`, for a pod that nobody can take the clients of. At the `end` no
+ * client may begin a transaction, because nobody could say any more how it ends: whoever tries is refused before
+ * anything has run, and whoever is inside of one has the rest of the grace period for it.
  */
-export type Phase = 'first' | 'second' | 'last' | 'lone';
+export type Phase = 'first' | 'second' | 'last' | 'lone' | 'end';
 
 /**
  * A client that has said nothing for so long is closed, in seconds. A request that is on its way at that very moment
@@ -17,24 +20,26 @@ const SILENCE: Readonly<Record<Phase, number>> = {
   second: 0.2,
   last: 0.05,
   lone: 1,
+  end: 0.05,
 };
-/** Up to this silence the process itself is to judge, which looks and closes in one step; seconds. */
-const LONG_SILENCE = 5;
 /** What is closed at a look: so many, or a fiftieth of all; the clients come back elsewhere and log in there. */
 const FEW = 20;
 const PARTS = 50;
 
-/** What to close of a process that is to be empty. */
+/**
+ * What to close of a process that is to be empty. By a silence, which the process judges and acts upon in one step, and
+ * never by name: a client that is named may have begun a transaction since it was seen.
+ */
 export function closingOf(clients: readonly ObservedClient[], phase: Phase): Closing {
   const floor = SILENCE[phase];
+  if (phase === 'end') return { close: [], silentSeconds: floor, refuses: true };
   if (phase === 'last' || phase === 'lone') return { close: [], silentSeconds: floor };
   const few = Math.max(FEW, Math.ceil(clients.length / PARTS));
   const idle = clients.filter((c) => c.state === 'idle').sort(mostSilentFirst);
-  const long = idle.filter((c) => c.silentSeconds > LONG_SILENCE);
-  if (long.length > few) return { close: long.slice(0, few).map((c) => c.id) };
-  // As many of the most silent: whoever is more silent than the first that may stay.
+  // As many of the most silent: whoever is more silent than the first that may stay. Clients who fell silent in the
+  // same second cannot be told apart, and go within a second.
   const next = idle[few]?.silentSeconds ?? 0;
-  return { close: [], silentSeconds: Math.min(LONG_SILENCE, Math.max(floor, next)) };
+  return { close: [], silentSeconds: Math.max(floor, next) };
 }
 
 /** Seconds between two looks: ten for everybody where that is possible at five looks a second. */

@@ -1,10 +1,12 @@
-// How far a pod's end has come, which says how short a silence its clients may be closed at.
+// How far a pod's end has come, which says how short a silence its clients may be closed at, and when none may begin.
 import type { RawObject } from '../../postgres/adapter.ts';
 import type { Phase } from './closing.ts';
 import { drainingSince, preStopOf } from './read-pod.ts';
 
 /** So long before its limit a drain says its last word; seconds. */
 const LAST_SECONDS = 3;
+/** So long before a console is asked no more no transaction may begin; seconds, or half of what there is. */
+const END_SECONDS = 2;
 
 /**
  * What to do at a pod now, `now` in milliseconds; undefined when its clients are to be left alone, or can be reached
@@ -25,6 +27,8 @@ export function phaseOf(
     return now - since < (end - since) / 2 ? 'first' : 'second';
   }
   if (now >= preStop.to) return undefined;
+  const left = preStop.to - now;
+  if (left <= Math.min(END_SECONDS * 1000, (preStop.to - preStop.from) / 2)) return 'end';
   const part = (now - preStop.from) / (preStop.to - preStop.from);
   // With its listener its last use ends: what is idle then makes room for the pod that comes in its place.
   if (!othersServe) return part < 0.75 ? undefined : 'lone';

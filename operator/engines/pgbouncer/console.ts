@@ -50,10 +50,12 @@ async function reconnect(address: ConsoleAddress, database?: string): Promise<vo
 
 /** PAUSE answers when the last transaction has ended; it has begun long before. */
 async function pause(address: ConsoleAddress): Promise<void> {
-  await withConsole(address, async (ask) => {
-    if (await isPaused(ask)) return;
-    await Promise.race([ask('PAUSE'), sleep(pauseMs)]);
-  });
+  await withConsole(address, beginPause);
+}
+
+async function beginPause(ask: Ask): Promise<void> {
+  if (await isPaused(ask)) return;
+  await Promise.race([ask('PAUSE'), sleep(pauseMs)]);
 }
 
 /** Each name apart: one that was paused alone is not resumed with all. */
@@ -77,6 +79,8 @@ function quoted(name: string): string {
 
 /** How long the caller waits for a pause to be complete. */
 const pauseMs = 300;
+/** How long a client that may not begin a transaction waits at least; 0 would be for ever. PgBouncer looks each third of a second. */
+const refusedAfterSeconds = 0.05;
 
 /** PgBouncer kills whomever it is told to, so nothing comes between the look and the kill. */
 function closeClients(
@@ -85,7 +89,7 @@ function closeClients(
 ): Promise<readonly ObservedClient[]> {
   return withConsole(address, async (ask) => {
     const clients = readClients(await ask('SHOW CLIENTS'));
-    const { close, silentSeconds } = choose(clients);
+    const { close, silentSeconds, refuses } = choose(clients);
     for (const id of close) {
       if (!/^[0-9]+$/.test(id)) throw protocol(`the id of a client is ${id}`);
       await ask(`KILL_CLIENT ${id}`).catch((error: unknown) => {
@@ -96,6 +100,11 @@ function closeClients(
     if (silentSeconds !== undefined) {
       // Only quoted may it have a fraction.
       await ask(`SET client_idle_timeout = '${silentSeconds}'`);
+    }
+    if (refuses === true) {
+      // Whoever begins a transaction waits in the pause, and whoever waits is dropped at the next look of the process.
+      await ask(`SET query_wait_timeout = '${refusedAfterSeconds}'`);
+      await beginPause(ask);
     }
     return clients;
   });

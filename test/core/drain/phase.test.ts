@@ -45,15 +45,15 @@ test('a drain becomes harder in its second half, and says its last word before i
   ]);
 });
 
-test('at a deleted pod there is time only as long as its preStop lasts, without the end of it', () => {
+test('at a deleted pod there is time only as long as its preStop lasts, and in the end no transaction begins', () => {
   const pod = deleted(300);
   assert.deepEqual(phases(pod, [0, 4, 6, 8, 10, 11, 12, 15, 200]), [
     'first',
     'first',
     'second',
     'second',
-    'last',
-    'last',
+    'end',
+    'end',
     undefined,
     undefined,
     undefined,
@@ -61,7 +61,7 @@ test('at a deleted pod there is time only as long as its preStop lasts, without 
 });
 
 test('a grace period that is shorter than the preStop ends it', () => {
-  assert.deepEqual(phases(deleted(5), [0, 1, 2, 3]), ['first', 'second', undefined, undefined]);
+  assert.deepEqual(phases(deleted(5), [0, 1, 2, 3]), ['first', 'end', undefined, undefined]);
   assert.deepEqual(phases(deleted(1), [0, 1]), [undefined, undefined]);
 });
 
@@ -70,11 +70,16 @@ test('the clients of the only pod are let alone until it is about to end', () =>
     undefined,
     undefined,
     'lone',
-    'lone',
+    'end',
     undefined,
   ]);
 });
 
 test('a pod that was drained in vain is not closed more gently again', () => {
-  assert.deepEqual(phases(deleted(300, drained), [0, 11, 12]), ['last', 'last', undefined]);
+  assert.deepEqual(phases(deleted(300, drained), [0, 9, 11, 12]), [
+    'last',
+    'last',
+    'end',
+    undefined,
+  ]);
 });
