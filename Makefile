@@ -36,9 +36,10 @@ bench: binaries ## how fast 1,000 pools converge, beside the limit of the API se
 	npm run --silent bench
 
 soak: export SPILLWAY_SOAK_SECONDS ?= 3600
-soak: node_modules/.package-lock.json ## the ledger under faults, an hour in the simulator and an hour on a cluster (root, Debian)
+soak: node_modules/.package-lock.json ## the ledger under faults, an hour in the simulator and one on a cluster; all drivers (root, Debian)
 	npm run --silent soak
 	@$(cluster) test test/e2e/invariant.test.ts
+	@$(cluster) soak
 
 node_modules/.package-lock.json: package-lock.json
 	@command -v npm > /dev/null || { echo 'npm is missing: install Node 20 or newer, which brings it.' >&2; exit 1; }

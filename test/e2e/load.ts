@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { ConnectionBudgetStatus } from '../../operator/api/connection-budget.ts';
 import { configMaps } from '../../operator/kube/types.ts';
 import { connectionBudgets, connectionPools, statusOf } from '../../operator/reconcile/world.ts';
-import { sleep, until } from '../cluster/run.ts';
+import { CommandError, sleep, until } from '../cluster/run.ts';
 import { client } from './client.ts';
 import { pg, type Scene } from './scene.ts';
 
@@ -18,6 +18,18 @@ export interface BenchOptions {
 export interface BenchResult {
   readonly transactions: number;
   readonly failed: number;
+}
+
+/** How far pgbench came where clients may be ended: it gives up one that has lost its connection. */
+export interface BenchCount {
+  readonly done: number;
+  /** Clients that were ended inside of a transaction. */
+  readonly failed: number;
+  /** Clients whose BEGIN was refused, or met a connection that had been closed. */
+  readonly refused: number;
+  /** Clients that did not get a connection. */
+  readonly unconnected: number;
+  readonly errors: readonly string[];
 }
 
 /**
@@ -76,6 +88,26 @@ export class Bench {
     };
     if (result.failed !== 0 || !(result.transactions > 0)) throw new Error(report);
     return result;
+  }
+
+  /** The same, whatever has become of the clients. Rejects when nothing was reported. */
+  async count(): Promise<BenchCount> {
+    await this.#end().catch(() => undefined);
+    const { stdout: report, stderr: errors } = await this.#report.then(
+      (stdout) => ({ stdout, stderr: '' }),
+      (error: unknown) => {
+        if (!(error instanceof CommandError)) throw error;
+        return error.result;
+      },
+    );
+    const done = /^number of transactions actually processed: ([0-9]+)/m.exec(report)?.[1];
+    if (done === undefined) throw new Error(`${report}\n${errors}`);
+    const lines = errors.split('\n').filter((line) => line.includes(' client '));
+    const ended = lines.filter((line) => line.includes(' aborted '));
+    const refused = ended.filter((line) => / in command 0 /.test(line)).length;
+    const unconnected = ended.filter((line) => line.includes('establishing connection')).length;
+    const failed = ended.length - refused - unconnected;
+    return { done: Number(done), failed, refused, unconnected, errors: ended };
   }
 
   /** By the signal with which pgbench tells itself that its time is over. */

@@ -64,6 +64,12 @@ export async function deleteOperatorPods(): Promise<number> {
   return names.length;
 }
 
+/** As an upgrade does it: another pod takes over when the one that leads is told to stop. */
+export async function restartOperator(): Promise<void> {
+  await kubectl(['rollout', 'restart', deployment, `--namespace=${system}`]);
+  await kubectl(['rollout', 'status', deployment, `--namespace=${system}`, '--timeout=90s']);
+}
+
 export async function operatorLog(): Promise<string> {
   return kubectl(['logs', deployment, `--namespace=${system}`]);
 }
