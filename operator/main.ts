@@ -1,5 +1,6 @@
 // The operator's process: wiring, signals, exit codes.
 import { randomUUID } from 'node:crypto';
+import { clientPort } from './engines/pgbouncer/client-port.ts';
 import { console as pgbouncerConsole } from './engines/pgbouncer/console.ts';
 import { pgbouncer } from './engines/pgbouncer/index.ts';
 import { Client } from './kube/client.ts';
@@ -46,6 +47,7 @@ async function run(settings: Settings): Promise<number> {
     client,
     engine: pgbouncer,
     console: pgbouncerConsole,
+    clientPort,
     events,
     log,
     metrics,
@@ -56,6 +58,7 @@ async function run(settings: Settings): Promise<number> {
     },
     watchNamespaces: settings.watchNamespaces,
     workers: settings.workers,
+    askSeconds: settings.askSeconds,
   });
   const lease = new Lease({
     client,

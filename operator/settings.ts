@@ -29,6 +29,7 @@ const schema = z.object({
   SPILLWAY_LEASE_NAME: z.string().min(1).max(63).default('spillway'),
   SPILLWAY_WORKERS: count(1, 256).default(16),
   SPILLWAY_MAX_REQUESTS: count(1, 1024).default(32),
+  SPILLWAY_ASK_SECONDS: count(1, 86_400).default(600),
 });
 
 export interface Settings {
@@ -50,6 +51,8 @@ export interface Settings {
   readonly workers: number;
   /** Requests to the API server in flight at most. */
   readonly maxRequests: number;
+  /** A Postgres server is asked about itself so often, through its pools; seconds. */
+  readonly askSeconds: number;
 }
 
 /** Throws an Error with one line for each variable that is wrong. An empty variable counts as not set. */
@@ -74,5 +77,6 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     leaseName: e.SPILLWAY_LEASE_NAME,
     workers: e.SPILLWAY_WORKERS,
     maxRequests: e.SPILLWAY_MAX_REQUESTS,
+    askSeconds: e.SPILLWAY_ASK_SECONDS,
   };
 }

@@ -3,7 +3,13 @@ import { z } from 'zod';
 import { conditions } from './conditions.ts';
 import { decimalQuantity, dnsLabel } from './formats.ts';
 import { counted, described, fields, listMap, patterned, ruled, text } from './meta.ts';
-import { clusterRefField, endpointField, exactlyOneTarget, sameTarget } from './postgres-target.ts';
+import {
+  clusterRefField,
+  DEFAULT_RESERVED,
+  endpointField,
+  exactlyOneTarget,
+  sameTarget,
+} from './postgres-target.ts';
 
 const setAside = fields({
   name: described(dnsLabel(), 'Who it is for: admin, migrations, monitoring, cron.'),
@@ -41,6 +47,7 @@ const postgres = ruled(
 );
 
 const endpointMax = 'self.postgres.endpoint.maxConnections';
+const endpointReserved = 'self.postgres.endpoint.reservedConnections';
 const ownerSaid = 'has(self.total) || has(self.slack) || self.reserved.size() > 0';
 const defaultSlack = `(${endpointMax} > 50 ? (${endpointMax} + 9) / 10 : 5)`;
 
@@ -77,11 +84,12 @@ export const connectionBudgetSpec = ruled(
   }),
   {
     // Where the owner said nothing Spillway itself may have made the object: its status then says what is short.
-    cel: `!has(self.postgres.endpoint) || !(${ownerSaid}) || (has(self.total) ? self.total : 1) + self.reserved.map(r, r.connections).sum() + (has(self.slack) ? self.slack : ${defaultSlack}) + self.postgres.endpoint.reservedConnections <= ${endpointMax}`,
+    // Only where the limit is said: one that is not yet known cannot be exceeded.
+    cel: `!has(self.postgres.endpoint) || !has(${endpointMax}) || !(${ownerSaid}) || (has(self.total) ? self.total : 1) + self.reserved.map(r, r.connections).sum() + (has(self.slack) ? self.slack : ${defaultSlack}) + (has(${endpointReserved}) ? ${endpointReserved} : ${DEFAULT_RESERVED}) <= ${endpointMax}`,
     holds: ({ postgres: { endpoint }, total, slack, reserved }) => {
-      if (endpoint === undefined) return true;
+      if (endpoint?.maxConnections === undefined) return true;
       if (total === undefined && slack === undefined && reserved.length === 0) return true;
-      const { maxConnections, reservedConnections } = endpoint;
+      const { maxConnections, reservedConnections = DEFAULT_RESERVED } = endpoint;
       const setAside = reserved.reduce((sum, r) => sum + r.connections, 0);
       const free = slack ?? Math.max(5, Math.ceil(maxConnections / 10));
       return (total ?? 1) + setAside + free + reservedConnections <= maxConnections;
@@ -118,10 +126,33 @@ export const serverRecord = fields({
 });
 export type ServerRecord = z.infer<typeof serverRecord>;
 
+export const observedServer = fields({
+  server: described(text(63), serverName),
+  maxConnections: counted('max_connections.'),
+  superuserReserved: counted('superuser_reserved_connections.'),
+  reserved: counted('reserved_connections; 0 before PostgreSQL 16.'),
+  version: described(text(63), 'The version, as the server says it.'),
+  inRecovery: described(z.boolean(), 'It follows another server and only reads.'),
+  systemIdentifier: described(
+    text(32).optional(),
+    "The server's system_identifier, where the pool's user may read it. Replicas and clones share it.",
+  ),
+  address: described(
+    text(64).optional(),
+    "The server's own address and port; not of replicas, of which another one may answer each time.",
+  ),
+  since: described(text(32), 'When the server was first found like this, RFC 3339.'),
+});
+export type ObservedServer = z.infer<typeof observedServer>;
+
 export const connectionBudgetStatus = fields({
   observedGeneration: counted('The generation of the spec that this status speaks of.').optional(),
   conditions: conditions().optional(),
   servers: described(listMap(serverRecord, ['name'], 16).optional(), 'The budget of each server.'),
+  observed: described(
+    listMap(observedServer, ['server'], 16).optional(),
+    'What each server said of itself when it was asked through a pool. Sizes are made from it where neither the cluster nor the owner says.',
+  ),
   allotments: described(
     listMap(allotmentRecord, ['server', 'uid'], 5000).optional(),
     'The ledger: what each pool may hold of each server.',

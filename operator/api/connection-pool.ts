@@ -8,7 +8,13 @@ import { parameters } from './parameters.ts';
 import { pause } from './pause.ts';
 import { poolMode } from './pool-mode.ts';
 import { pooler } from './pooler.ts';
-import { clusterRefField, endpointField, exactlyOneTarget, sameTarget } from './postgres-target.ts';
+import {
+  clusterRefField,
+  DEFAULT_RESERVED,
+  endpointField,
+  exactlyOneTarget,
+  sameTarget,
+} from './postgres-target.ts';
 import { tls } from './tls.ts';
 
 export type { Workload, WorkloadKind } from './clients.ts';
@@ -133,11 +139,11 @@ export const connectionPoolSpec = ruled(
       'pooler.autoscaling.maxReplicas is more than sizing.max allows, because each pod needs a connection for each database (with "*": for each user): raise sizing.max or lower maxReplicas',
   },
   {
-    cel: '!has(self.sizing.min) || !has(self.postgres.endpoint) || self.sizing.min <= self.postgres.endpoint.maxConnections - self.postgres.endpoint.reservedConnections',
+    cel: `!has(self.sizing.min) || !has(self.postgres.endpoint) || !has(self.postgres.endpoint.maxConnections) || self.sizing.min <= self.postgres.endpoint.maxConnections - (has(self.postgres.endpoint.reservedConnections) ? self.postgres.endpoint.reservedConnections : ${DEFAULT_RESERVED})`,
     holds: ({ sizing, postgres: { endpoint } }) =>
       sizing.min === undefined ||
-      endpoint === undefined ||
-      sizing.min <= endpoint.maxConnections - endpoint.reservedConnections,
+      endpoint?.maxConnections === undefined ||
+      sizing.min <= endpoint.maxConnections - (endpoint.reservedConnections ?? DEFAULT_RESERVED),
     message:
       'sizing.min is more than postgres.endpoint.maxConnections leaves after reservedConnections: lower min, or correct maxConnections',
   },

@@ -54,10 +54,17 @@ const host = new RegExp(`^((${hostLabel}\\.)*${topLabel}\\.?|${ipv4}|${ipv6})$`)
 /** Addresses that mean "this very pod" in the pooler's pod. */
 const loopback = /^(localhost|.*\.localhost|127\..*|0\.0\.0\.0|::|::1|0*(:0*)*:0*1?)\.?$/;
 
+/** PostgreSQL's own defaults, where neither the owner nor the server itself says. */
+export const DEFAULT_MAX_CONNECTIONS = 100;
+export const DEFAULT_RESERVED = 3;
+
 /** What the server is, which may change under its name (an instance that was made larger). */
-const endpointFacts: Rule<{ maxConnections: number; reservedConnections: number }> = {
-  cel: 'self.reservedConnections < self.maxConnections',
-  holds: (e) => e.reservedConnections < e.maxConnections,
+const endpointFacts: Rule<{
+  maxConnections?: number | undefined;
+  reservedConnections?: number | undefined;
+}> = {
+  cel: `(has(self.reservedConnections) ? self.reservedConnections : ${DEFAULT_RESERVED}) < (has(self.maxConnections) ? self.maxConnections : 262143)`,
+  holds: (e) => (e.reservedConnections ?? DEFAULT_RESERVED) < (e.maxConnections ?? 262143),
   message:
     'postgres.endpoint.reservedConnections must be less than maxConnections, or nothing is left for pools: lower it, or correct maxConnections',
   at: '.reservedConnections',
@@ -87,12 +94,12 @@ export const endpoint = ruled(
       'CPU cores of the server, as a quantity: 8, "8", "2500m". Sizes are computed from it.',
     ),
     maxConnections: described(
-      z.int().min(1).max(262143).default(100),
-      "The server's max_connections. The default is PostgreSQL's own, 100.",
+      z.int().min(1).max(262143).optional(),
+      "The server's max_connections. Without it the server is asked, and until it has answered PostgreSQL's own default counts, 100.",
     ),
     reservedConnections: described(
-      z.int().min(0).max(262143).default(3),
-      "The server's superuser_reserved_connections + reserved_connections. The default is PostgreSQL's own, 3.",
+      z.int().min(0).max(262143).optional(),
+      "The server's superuser_reserved_connections + reserved_connections. Without it the server is asked; until then 3, PostgreSQL's own default.",
     ),
   }),
   endpointFacts,

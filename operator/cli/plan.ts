@@ -1,5 +1,7 @@
 // `spillway plan`: files in, the controller's own plan out. Pure but for reading the files.
-import type { ConnectionPool } from '../api/resources.ts';
+import { z } from 'zod';
+import { type ObservedServer, observedServer } from '../api/connection-budget.ts';
+import { type ConnectionPool, GROUP } from '../api/resources.ts';
 import { type PlannedPool as CorePlan, plan as planPools } from '../core/plan.ts';
 import type { PoolUser } from '../core/pool/access.ts';
 import type { RenderSettings, UserCredential } from '../core/pool/view.ts';
@@ -51,6 +53,12 @@ export function planGathered(gathered: Gathered, settings: RenderSettings): Core
         spec,
       ]),
     ),
+    observed: new Map(
+      gathered.budgets.map(({ object: { metadata } }) => [
+        `${metadata.namespace}/${metadata.name}`,
+        observedOf(gathered, metadata.namespace, metadata.name),
+      ]),
+    ),
     lookup: gathered.lookup,
     clients: gathered.clients,
     usersOf: (users) => usersOf(users, gathered),
@@ -62,6 +70,14 @@ export function planGathered(gathered: Gathered, settings: RenderSettings): Core
     settings,
     engine: pgbouncer,
   });
+}
+
+/** The server's own word, where a budget was read from a cluster; nothing where a file says something else there. */
+function observedOf({ lookup }: Gathered, namespace: string, name: string): ObservedServer[] {
+  const budget = lookup({ apiGroup: GROUP, kind: 'ConnectionBudget', namespace, name });
+  const status = budget?.status as { observed?: unknown } | undefined;
+  const parsed = z.array(observedServer).safeParse(status?.observed ?? []);
+  return parsed.success ? parsed.data : [];
 }
 
 function shownPool(

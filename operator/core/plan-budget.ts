@@ -8,6 +8,7 @@ import type {
 import type { PoolAllotment } from '../api/connection-pool.ts';
 import type { Found } from '../postgres/adapter.ts';
 import { type AllotmentClaim, planAllotments } from './ledger/allotments.ts';
+import { ASKED, isAsked } from './sizing/observed.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
 import { whyOf } from './sizing/sources.ts';
 
@@ -150,8 +151,9 @@ function shortOf(
   return [{ namespace, name, ...(isFull ? { namespaceMax } : {}) }];
 }
 
-function explain({ budget, limits }: SizedServer): string {
-  const guard = `max_connections ${limits.maxConnections} − ${budget.reserved} reserved − ${budget.slack} slack = ${budget.guard}`;
+function explain({ budget, limits, facts }: SizedServer): string {
+  const asked = isAsked(facts.maxConnections) ? ` (${ASKED})` : '';
+  const guard = `max_connections ${limits.maxConnections}${asked} − ${budget.reserved} reserved − ${budget.slack} slack = ${budget.guard}`;
   const cores = `${(limits.milliCores ?? 1000) / 1000} cores × ${limits.milliCoresFactor / 1000} + ${limits.spindles} = ${budget.optimum}`;
   switch (budget.decidedBy) {
     case 'owner':

@@ -1,6 +1,6 @@
 // The whole plan without a cluster: what the controller would have made of these objects once everything has
 // settled. `spillway plan` prints it. It runs the controller's own functions, one after the other.
-import type { ConnectionBudgetSpec } from '../api/connection-budget.ts';
+import type { ConnectionBudgetSpec, ObservedServer } from '../api/connection-budget.ts';
 import type { PoolSizing } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { Engine } from '../engines/engine.ts';
@@ -20,6 +20,7 @@ import { holderName, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
 import { entrySizes } from './sizing/entries.ts';
+import { withObserved } from './sizing/observed.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
 import {
   podSizes,
@@ -34,6 +35,8 @@ export interface PlanInput {
   readonly pools: readonly ConnectionPool[];
   /** spec of the owner's ConnectionBudget, by `namespace/name`. */
   readonly budgets: ReadonlyMap<string, ConnectionBudgetSpec>;
+  /** What servers said of themselves, by `namespace/name` of their ConnectionBudget. */
+  readonly observed?: ReadonlyMap<string, readonly ObservedServer[]>;
   readonly lookup: Lookup;
   /** The workloads that pools may name, and what scales them. */
   readonly clients: ClientLookup;
@@ -105,7 +108,10 @@ export function plan(input: PlanInput): PlannedPool[] {
       .filter((other) => other.refused === undefined)
       .filter((other) => other.pool.spec.postgres.role === pool.spec.postgres.role)
       .map((other) => other.sized);
-    const server = sizeServer(found.facts, input.budgets.get(budget), together);
+    const { role } = pool.spec.postgres;
+    const words = input.observed?.get(budget)?.find((one) => one.server === role);
+    const facts = withObserved(found.facts, words, role);
+    const server = sizeServer(facts, input.budgets.get(budget), together);
     const explanation = explanationOf(server, together, sized, axis.axis, ASSUMED_MILLI_CORES);
     const share = server.shares.get(sized.uid);
     const perPod = podSizes(share?.connections ?? 0, pool.spec, sized.entries);

@@ -172,6 +172,25 @@ export interface Console {
   ): Promise<readonly ObservedClient[]>;
 }
 
+/** Where the clients of a process log in, and as whom. The password never appears in an error. */
+export interface ClientAddress extends ConsoleAddress {
+  readonly database: string;
+}
+
+/** The way of an application to the server. Rejects with `ConsoleError`. */
+export interface ClientPort {
+  /**
+   * One connection for all statements, closed as soon as `use` has settled. Each statement has to stand alone: in
+   * transaction mode the next one may reach another server.
+   */
+  ask<T>(
+    address: ClientAddress,
+    use: (
+      statement: (text: string) => Promise<readonly Readonly<Record<string, string | null>>[]>,
+    ) => Promise<T>,
+  ): Promise<T>;
+}
+
 export type ConsoleErrorCode =
   /** No TCP connection, or it ended: the pod is away, or not listening. */
   | 'Unreachable'

@@ -5,6 +5,8 @@
 export interface Sourced<T> {
   readonly value: T;
   readonly source: string;
+  /** Nobody says so: it is a default that somebody may have changed. Then the server's own answer counts. */
+  readonly assumed?: true;
 }
 
 /** The facts of one role (primary or replicas) of a Postgres cluster. */

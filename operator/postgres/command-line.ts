@@ -34,13 +34,13 @@ export function setting(container: RawMap, name: Setting, where: string): Source
   if (variable !== undefined && fromVariable !== undefined) {
     return { value: fromVariable, source: `${variable} of ${where}` };
   }
-  return { value: defaults[name], source: "PostgreSQL's default" };
+  return { value: defaults[name], source: "PostgreSQL's default", assumed: true };
 }
 
 /** As `setting`, but undefined where only the default would be left. */
 export function writtenSetting(container: RawMap, name: Setting): number | undefined {
   const found = setting(container, name, '');
-  return found.source === "PostgreSQL's default" ? undefined : found.value;
+  return found.assumed === true ? undefined : found.value;
 }
 
 function onCommandLine(

@@ -29,25 +29,29 @@ export function maxConnections(
   places: readonly ParameterPlace[],
   source = POSTGRES_DEFAULT,
 ): Sourced<number> {
-  return parameter('max_connections', places, { value: 100, source });
+  return parameter('max_connections', places, { value: 100, source, assumed: true });
 }
 
 /** superuser_reserved_connections + reserved_connections. */
 export function reservedConnections(
   places: readonly ParameterPlace[],
-  superuserDefault: Sourced<number> = { value: 3, source: POSTGRES_DEFAULT },
+  superuserDefault: Sourced<number> = { value: 3, source: POSTGRES_DEFAULT, assumed: true },
 ): Sourced<number> {
   const superuser = parameter('superuser_reserved_connections', places, superuserDefault);
   const reserved = parameter('reserved_connections', places, {
     value: 0,
     source: superuser.source,
+    assumed: true,
   });
+  return together(superuser, reserved);
+}
+
+/** The sum of the two, assumed only where nothing says either. */
+export function together(a: Sourced<number>, b: Sourced<number>): Sourced<number> {
   return {
-    value: superuser.value + reserved.value,
-    source:
-      superuser.source === reserved.source
-        ? superuser.source
-        : `${superuser.source}, ${reserved.source}`,
+    value: a.value + b.value,
+    source: a.source === b.source ? a.source : `${a.source}, ${b.source}`,
+    ...(a.assumed === true && b.assumed === true ? { assumed: true } : {}),
   };
 }
 

@@ -64,7 +64,7 @@ export const stackGres: PostgresAdapter = {
 };
 
 /** StackGres' own default, where its SGPostgresConfig says nothing. */
-const SUPERUSER_RESERVED = { value: 8, source: "StackGres' default" };
+const SUPERUSER_RESERVED = { value: 8, source: "StackGres' default", assumed: true } as const;
 /** "When no profile is set, a default (1 core, 2 GiB RAM) one is used", says its CRD. */
 const NO_PROFILE = { value: 1000, source: "StackGres' default profile" };
 

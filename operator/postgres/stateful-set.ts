@@ -10,7 +10,7 @@ import type {
   Sourced,
 } from './adapter.ts';
 import { setting, writtenSetting } from './command-line.ts';
-import { fault, malformed, noReplicas } from './managed.ts';
+import { fault, malformed, noReplicas, together } from './managed.ts';
 import {
   asCount,
   asList,
@@ -154,11 +154,5 @@ function coresOf(container: RawMap, podSpec: RawMap, where: string): Sourced<num
 function reservedOf(container: RawMap, where: string): Sourced<number> {
   const superuser = setting(container, 'superuser_reserved_connections', where);
   const reserved = setting(container, 'reserved_connections', where);
-  return {
-    value: superuser.value + reserved.value,
-    source:
-      superuser.source === reserved.source
-        ? superuser.source
-        : `${superuser.source}, ${reserved.source}`,
-  };
+  return together(superuser, reserved);
 }

@@ -1,7 +1,10 @@
 // Reconciles one ConnectionBudget: makes it where the owner has none, and writes its ledger.
-
 import type { Condition } from '../api/conditions.ts';
-import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connection-budget.ts';
+import type {
+  ConnectionBudgetSpec,
+  ConnectionBudgetStatus,
+  ObservedServer,
+} from '../api/connection-budget.ts';
 import { API_VERSION } from '../api/resources.ts';
 import { budgetConditions } from '../core/budget-conditions.ts';
 import { budgetTarget } from '../core/budget-name.ts';
@@ -13,11 +16,12 @@ import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
 import { type KubeObject, refOf } from '../kube/types.ts';
 import type { Found } from '../postgres/adapter.ts';
 import { done, type Outcome, type Run } from '../runtime/controller.ts';
+import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
-import { findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
 import { eventsOf } from './news.ts';
 import { sameJson } from './same.ts';
+import { factsWith } from './server-facts.ts';
 import { connectionBudgets } from './world.ts';
 
 /** Kept while a pool holds connections: the ledger must not be lost under it. */
@@ -33,13 +37,15 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   const live = world.budgets.get(namespace, name);
   if (live === undefined) {
     context.servers.forget(key);
+    context.inquiries.forget(key);
     const [first] = pools;
     if (first !== undefined) await create(context, namespace, name, first, run);
     return done;
   }
   const spec = live.spec as ConnectionBudgetSpec;
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
-  const servers = serversOf(context, pools);
+  const asked = askedOf(context, key, pools, status);
+  const servers = serversOf(context, key, pools, asked.observed);
   const plan = planBudget({
     spec,
     status,
@@ -48,7 +54,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
     remains: (uid) => world.remainsOf(uid),
     mayRaise: pools.every((pool) => allAsked(context, asPool(pool))),
   });
-  await write(context, live, status, plan, run);
+  await write(context, live, status, plan, asked, run);
   return finish(context, live, plan, pools.length, run);
 }
 
@@ -88,15 +94,15 @@ function poolOf(
   };
 }
 
-function serversOf(context: Context, pools: readonly KubeObject[]): Map<Role, Found> {
-  const servers = new Map<Role, Found>();
-  for (const object of pools) {
-    const { postgres } = asPool(object).spec;
-    if (servers.get(postgres.role)?.ok === true) continue;
-    const { namespace = '' } = object.metadata;
-    servers.set(postgres.role, findFacts(context, postgres, namespace));
-  }
-  return servers;
+/** In the roles that pools ask for. */
+function serversOf(
+  context: Context,
+  key: string,
+  pools: readonly KubeObject[],
+  observed: readonly ObservedServer[],
+): Map<Role, Found> {
+  const roles = new Set(pools.map((pool) => asPool(pool).spec.postgres.role));
+  return new Map([...roles].map((role) => [role, factsWith(context, key, role, observed)]));
 }
 
 async function create(
@@ -133,6 +139,7 @@ async function write(
   live: KubeObject,
   before: ConnectionBudgetStatus,
   plan: BudgetPlan,
+  asked: Asked,
   run: Run,
 ): Promise<void> {
   const generation = live.metadata.generation ?? 0;
@@ -140,11 +147,12 @@ async function write(
     observedGeneration: generation,
     conditions: mergeConditions(
       before.conditions,
-      budgetConditions(plan),
+      [...budgetConditions(plan), ...asked.judged],
       generation,
       context.now(),
     ) as Condition[],
     servers: [...plan.servers],
+    ...(asked.observed.length === 0 ? {} : { observed: [...asked.observed] }),
     allotments: [...plan.allotments],
   };
   if (sameJson(status, before)) return;

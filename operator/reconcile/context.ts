@@ -8,6 +8,7 @@ import type { Consoles } from './consoles.ts';
 import type { Drains } from './drains.ts';
 import type { Health } from './health.ts';
 import type { Hosts } from './hosts.ts';
+import type { Inquiries } from './inquiries.ts';
 import type { Passwords } from './passwords.ts';
 import type { Servers } from './servers.ts';
 import type { Workloads } from './workloads.ts';
@@ -23,6 +24,7 @@ export interface Context {
   readonly drains: Drains;
   readonly passwords: Passwords;
   readonly hosts: Hosts;
+  readonly inquiries: Inquiries;
   readonly workloads: Workloads;
   readonly servers: Servers;
   readonly health: Health;

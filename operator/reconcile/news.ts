@@ -4,9 +4,10 @@ import type { Condition } from '../api/conditions.ts';
 import { newsOf } from '../core/pool/conditions.ts';
 import type { EventText } from '../kube/events.ts';
 
-/** What every pool passes through on its way: no event each time a pod starts. */
+/** What every pool passes through on its way: no event each time a pod starts. A server that nobody can ask is no fault. */
 const onTheWay: ReadonlySet<string> = new Set([
   'EntriesLeaving',
+  'NotAnswered',
   'NotConfirmed',
   'NotReached',
   'Pausing',

@@ -1,7 +1,7 @@
 // The whole operator as one value: wires rooms together, so that main and the tests start the same thing.
 
 import type { RenderSettings } from '../core/pool/view.ts';
-import type { Console, Engine } from '../engines/engine.ts';
+import type { ClientPort, Console, Engine } from '../engines/engine.ts';
 import type { Client } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { Controller } from '../runtime/controller.ts';
@@ -14,6 +14,7 @@ import type { Context } from './context.ts';
 import { Drains } from './drains.ts';
 import { Health } from './health.ts';
 import { Hosts } from './hosts.ts';
+import { Inquiries, inquiryKey } from './inquiries.ts';
 import { Passwords } from './passwords.ts';
 import { reconcilePool } from './pool.ts';
 import { registerPoolMetrics } from './pool-metrics.ts';
@@ -27,6 +28,7 @@ export interface OperatorOptions {
   readonly client: Client;
   readonly engine: Engine;
   readonly console: Console;
+  readonly clientPort: ClientPort;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -35,6 +37,8 @@ export interface OperatorOptions {
   readonly watchNamespaces: readonly string[];
   /** Reconciles of pools at the same time. */
   readonly workers: number;
+  /** A server is asked about itself so often; seconds. */
+  readonly askSeconds: number;
 }
 
 export interface Operator {
@@ -75,6 +79,7 @@ export function createOperator(options: OperatorOptions): Operator {
     budget?: Controller;
     console?: Controller;
     drain?: Controller;
+    ask?: Controller;
   } = {};
   const wake: Wake = {
     pool: (key) => queues.pool?.queue.add(key),
@@ -82,6 +87,7 @@ export function createOperator(options: OperatorOptions): Operator {
     budgetSoon: (key) => queues.budget?.queue.addAfter(key, SOON_SECONDS),
     console: (key) => queues.console?.queue.add(key),
     drain: (key) => queues.drain?.queue.add(key),
+    ask: (budgetKey, role) => queues.ask?.queue.add(inquiryKey(budgetKey, role)),
   };
   const health = new Health({ world, engine, onChange: wake.pool });
   registerPoolMetrics(metrics, world, health, Date.now);
@@ -99,6 +105,11 @@ export function createOperator(options: OperatorOptions): Operator {
     console: options.console,
     consoles,
     onChange: (key) => wake.pool(key),
+  });
+  const inquiries = new Inquiries({
+    clientPort: options.clientPort,
+    everySeconds: options.askSeconds,
+    onChange: wake.budget,
   });
   const passwords = new Passwords(client, world, engine);
   const workloads = new Workloads({
@@ -126,6 +137,7 @@ export function createOperator(options: OperatorOptions): Operator {
     drains,
     passwords,
     hosts: new Hosts(),
+    inquiries,
     workloads,
     servers: new Servers(),
     health,
@@ -159,9 +171,15 @@ export function createOperator(options: OperatorOptions): Operator {
     workers: 8,
     reconcile: (key, run) => drains.reconcile(key, run),
   });
-  connectTriggers({ world, consoles, drains, passwords, operatorNamespace, wake });
+  queues.ask = new Controller({
+    ...common,
+    name: 'ask',
+    workers: 4,
+    reconcile: (key, run) => inquiries.reconcile(context, key, run),
+  });
+  connectTriggers({ world, consoles, drains, inquiries, passwords, operatorNamespace, wake });
   return {
     sources: [...world.sources, workloads],
-    controllers: [queues.pool, queues.budget, queues.console, queues.drain],
+    controllers: [queues.pool, queues.budget, queues.console, queues.drain, queues.ask],
   };
 }

@@ -39,6 +39,7 @@ import { refusal, rowOf, type Share, shareOf } from './pool-share.ts';
 import { caMissing, consoleOf, credentialsOf, revokedUsers, usersToList } from './pool-users.ts';
 import { replacing } from './roll.ts';
 import { sameJson } from './same.ts';
+import { seenFacts, serverFacts } from './server-facts.ts';
 import { removeUnwanted } from './unwanted.ts';
 import { statusOf } from './world.ts';
 
@@ -84,6 +85,12 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const lost = endpoint === undefined ? undefined : await context.hosts.faultOf(endpoint.host);
   // Who may log in is not known while the Postgres that says it is not found: that is no fault of the spec.
   const usersKnown = access.spec.users !== undefined;
+  const budgetKey = world.budgetOf(object, settings.operatorNamespace);
+  // Sizes are those of the server, of which other pools and the server itself may say more than this pool.
+  const server =
+    budgetKey === undefined || !found.ok
+      ? found
+      : serverFacts(context, budgetKey, asked.spec.postgres.role);
   const findings: Finding[] = [
     facts === undefined && !usersKnown
       ? unknown('SpecAccepted', 'The Postgres has to be found first, as it says who may log in.')
@@ -93,12 +100,11 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
         ? { fault: found.fault }
         : lost !== undefined
           ? { fault: lost }
-          : { facts: found.facts, tls: tls?.why },
+          : { facts: seenFacts(found.facts, server), tls: tls?.why },
     ),
   ];
-  const budgetKey = world.budgetOf(object, settings.operatorNamespace);
   if (!axis.ok || !usersKnown) return report(context, object, { findings, budgetKey }, run);
-  if (found.ok) findings.push(coresKnown(found.facts, '1 core'));
+  if (server.ok) findings.push(coresKnown(server.facts, '1 core'));
 
   const row = rowOf(context, budgetKey, pool);
   if (awaitsRow(context, object, row !== undefined)) return after(ROW_SECONDS);
@@ -151,7 +157,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
       axis.entries.length,
       axis.axis,
       ledger,
-      found.ok ? found.facts : undefined,
+      server.ok ? server.facts : undefined,
     );
   const said: Said = { findings, budgetKey, ledger, objects, leaving };
   findings.push(share.finding);

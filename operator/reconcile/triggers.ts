@@ -1,5 +1,6 @@
 // Which change wakes whom: any object → keys. Keys only; what is to be done is decided from the stores.
 import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
+import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import { drainingSince } from '../core/drain/read-pod.ts';
 import { POOL_LABEL, poolKeyOf } from '../core/pool/labels.ts';
 import { namesOf } from '../core/pool/names.ts';
@@ -8,7 +9,9 @@ import type { Change } from '../kube/change.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Consoles } from './consoles.ts';
 import type { Drains } from './drains.ts';
+import type { Inquiries, ServerRole } from './inquiries.ts';
 import type { Passwords } from './passwords.ts';
+import { isReady } from './pods.ts';
 import { connectPostgresTriggers } from './postgres-triggers.ts';
 import { statusOf, type World } from './world.ts';
 
@@ -21,19 +24,22 @@ export interface Wake {
   console(key: string): void;
   /** `namespace/name` of a ConnectionPool that may have clients to lose. */
   drain(key: string): void;
+  /** A server, by its ConnectionBudget and role, that may be asked about itself. */
+  ask(budgetKey: string, role: ServerRole): void;
 }
 
 export interface TriggerOptions {
   readonly world: World;
   readonly consoles: Consoles;
   readonly drains: Drains;
+  readonly inquiries: Inquiries;
   readonly passwords: Passwords;
   readonly operatorNamespace: string;
   readonly wake: Wake;
 }
 
 export function connectTriggers(options: TriggerOptions): void {
-  const { world, wake, consoles, drains, passwords } = options;
+  const { world, wake, consoles, drains, inquiries, passwords } = options;
   const budgetOf = (pool: KubeObject) => world.budgetOf(pool, options.operatorNamespace);
   const wakeBudgetOf = (pool: KubeObject) => {
     const key = budgetOf(pool);
@@ -77,6 +83,8 @@ export function connectTriggers(options: TriggerOptions): void {
       wakePoolsOf(change.key);
       return;
     }
+    // Everybody's size comes from what the server said.
+    if (observedText(change.new) !== observedText(change.old)) wakePoolsOf(change.key);
     for (const key of poolsWithNewRow(change.old, change.new)) wake.pool(key);
   });
 
@@ -105,6 +113,10 @@ export function connectTriggers(options: TriggerOptions): void {
     onPostgres: (pool) => {
       wake.pool(keyOf(pool));
       wakeBudgetOf(pool);
+      const budget = budgetOf(pool);
+      if (budget === undefined) return;
+      inquiries.expect(budget, roleOf(pool));
+      wake.ask(budget, roleOf(pool));
     },
     onSecret: (pool) => wake.pool(keyOf(pool)),
   });
@@ -127,6 +139,11 @@ export function connectTriggers(options: TriggerOptions): void {
       }
     } else {
       if (addressOf(change.new) !== addressOf(change.old)) wake.console(key);
+      if (isReady(change.new) && (change.old === undefined || !isReady(change.old))) {
+        const pool = world.pools.getKey(key);
+        const budget = pool === undefined ? undefined : budgetOf(pool);
+        if (pool !== undefined && budget !== undefined) wake.ask(budget, roleOf(pool));
+      }
       const { old } = change;
       if (isGoing(change.new)) wake.drain(key);
       // It closes idle clients still.
@@ -154,8 +171,14 @@ export function onConsoleChange(
     wake.drain(poolKey);
     const pool = world.pools.getKey(poolKey);
     const budget = pool === undefined ? undefined : world.budgetOf(pool, operatorNamespace);
-    if (budget !== undefined) wake.budget(budget);
+    if (budget === undefined || pool === undefined) return;
+    wake.budget(budget);
+    wake.ask(budget, roleOf(pool));
   };
+}
+
+function roleOf(pool: KubeObject): ServerRole {
+  return (pool.spec as ConnectionPoolSpec).postgres.role;
 }
 
 function wakeOwner(change: Change, wake: Wake): void {
@@ -196,6 +219,10 @@ function isGoing(pod: KubeObject): boolean {
 function ledgerText(pool: KubeObject): string {
   const { allotment, grants } = statusOf(pool);
   return JSON.stringify([allotment, grants]);
+}
+
+function observedText(budget: KubeObject): string {
+  return JSON.stringify((budget.status as ConnectionBudgetStatus | undefined)?.observed ?? []);
 }
 
 function poolsWithNewRow(old: KubeObject, next: KubeObject): string[] {

@@ -55,7 +55,8 @@ export function budget(spec: Json = {}, metadata: Json = {}): Json {
 
 /** A budget of an endpoint with 100 connections, 3 of them reserved. */
 export function endpointBudget(spec: Json = {}, metadata: Json = {}): Json {
-  const postgres = { clusterRef: undefined, endpoint: { host: 'db.example.com', cores: 8 } };
+  const endpoint = { host: 'db.example.com', cores: 8, maxConnections: 100 };
+  const postgres = { clusterRef: undefined, endpoint };
   return budget(merged({ postgres }, spec) as Json, {
     name: 'endpoint-0123456789abcdef',
     ...(metadata as object),

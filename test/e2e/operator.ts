@@ -19,19 +19,23 @@ async function hasLock(): Promise<boolean> {
   return (await tryLock('e2e')) !== null;
 }
 
-/** Installs the chart. Returns what ends the connection to the API server. */
-export async function takeCluster(): Promise<() => Promise<void>> {
-  await installOperator();
+/** Installs the chart, with further variables of the operator. Returns what ends the connection to the API server. */
+export async function takeCluster(
+  environment: Readonly<Record<string, string>> = {},
+): Promise<() => Promise<void>> {
+  await installOperator(environment);
   return closeClient;
 }
 
-async function installOperator(): Promise<void> {
+async function installOperator(environment: Readonly<Record<string, string>>): Promise<void> {
+  const extraEnv = Object.entries(environment).map(([name, value]) => ({ name, value }));
   await run([
     ...['helm', 'upgrade', '--install', 'spillway', join(repository, 'charts', 'spillway')],
     ...[`--namespace=${system}`, '--create-namespace', '--wait', '--timeout=2m'],
     // One, so that a test knows whom to end; debug, because logs are read for secrets.
     ...['--set=replicas=1,logLevel=debug'],
     `--set-string=podAnnotations.image=${operatorDigest()}`,
+    `--set-json=extraEnv=${JSON.stringify(extraEnv)}`,
   ]).catch(async (error: Error) => {
     throw new Error(`${error.message}\n${await situation(system)}`);
   });

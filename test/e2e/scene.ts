@@ -36,7 +36,8 @@ export type Pod = Resource & {
 export interface PostgresOptions {
   /** The optimum is 2 × cores + 1. */
   readonly cores?: number;
-  readonly maxConnections?: number;
+  /** Null: its command line says nothing of them. */
+  readonly maxConnections?: number | null;
 }
 
 /** Looks every `pause` ms; where it takes too long, the error tells the situation. */
@@ -166,6 +167,13 @@ export class Scene {
     return list<Pod>('pods', this.namespace, 'app=db');
   }
 
+  /** The container of Postgres, as its StatefulSet has it. */
+  async container(): Promise<object> {
+    const set = await get('statefulset', 'db', this.namespace);
+    const spec = set?.spec as { template?: { spec?: { containers?: object[] } } } | undefined;
+    return spec?.template?.spec?.containers?.[0] ?? {};
+  }
+
   /** How an application logs in. */
   login(pool: string, password = appPassword): Login {
     const host = `${pool}.${this.namespace}.svc.cluster.local`;
@@ -291,7 +299,10 @@ function* postgresObjects(namespace: string, options: PostgresOptions) {
             {
               name: 'postgres',
               image: postgresImage,
-              args: [`-cmax_connections=${maxConnections}`, '-cfsync=off'],
+              args: [
+                ...(maxConnections === null ? [] : [`-cmax_connections=${maxConnections}`]),
+                '-cfsync=off',
+              ],
               env: [{ name: 'POSTGRES_PASSWORD', value: rootPassword }],
               ports: [{ containerPort: 5432 }],
               resources: { requests: { cpu: '10m' }, limits: { cpu: String(cores) } },

@@ -13,8 +13,8 @@ test('StackGres with nothing but what is required', () => {
     milliCores: { value: 1000, source: "StackGres' default profile" },
     instances: 1,
     replicas: 0,
-    maxConnections: { value: 100, source: POSTGRES },
-    reservedConnections: { value: 8, source: "StackGres' default" },
+    maxConnections: { value: 100, source: POSTGRES, assumed: true },
+    reservedConnections: { value: 8, source: "StackGres' default", assumed: true },
     podSelector: { app: 'StackGresCluster', 'stackgres.io/cluster-name': 'db' },
     users: [],
   });
@@ -46,7 +46,7 @@ test('StackGres with everything', () => {
 test('StackGres: a profile or configuration that is not there yet leaves the safe size', () => {
   const facts = factsOf(stackGres, stackGresSample.full, 'replicas');
   assert.equal(facts.milliCores, undefined);
-  assert.deepEqual(facts.maxConnections, { value: 100, source: POSTGRES });
+  assert.deepEqual(facts.maxConnections, { value: 100, source: POSTGRES, assumed: true });
 });
 
 test('StackGres: the superuser of the default binding is nobody that an application logs in as', () => {

@@ -39,8 +39,8 @@ test('a plain StatefulSet is one primary with the defaults of PostgreSQL', () =>
     port: 5432,
     instances: 1,
     replicas: 0,
-    maxConnections: { value: 100, source: "PostgreSQL's default" },
-    reservedConnections: { value: 3, source: "PostgreSQL's default" },
+    maxConnections: { value: 100, source: "PostgreSQL's default", assumed: true },
+    reservedConnections: { value: 3, source: "PostgreSQL's default", assumed: true },
     podSelector: { app: 'db' },
   });
 });

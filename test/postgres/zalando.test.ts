@@ -12,8 +12,8 @@ test('Zalando with nothing but what is required', () => {
     port: 5432,
     instances: 1,
     replicas: 0,
-    maxConnections: { value: 100, source: 'the least that Spilo sets' },
-    reservedConnections: { value: 3, source: POSTGRES },
+    maxConnections: { value: 100, source: 'the least that Spilo sets', assumed: true },
+    reservedConnections: { value: 3, source: POSTGRES, assumed: true },
     podSelector: { application: 'spilo', 'cluster-name': 'acid-db' },
     users: [],
   });

@@ -1,6 +1,7 @@
 // The sentence that says how a pool's size came about: `8 cores × 2 + 1 = 17; 2 pools share it 1:1, 8 here;
 // 2 pooler pods, 4 each`. It says what decided, in the order of the computation, and nothing else.
 import { entrySizes, isSessionPool, poolMax } from '../sizing/entries.ts';
+import { ASKED, isAsked } from '../sizing/observed.ts';
 import type { SizedPool, SizedServer } from '../sizing/size-server.ts';
 import { podSizes } from '../sizing/size-server.ts';
 
@@ -13,6 +14,8 @@ export interface ExplanationInput {
   readonly spindles: number;
   readonly optimum: number;
   readonly maxConnections: number;
+  /** The server itself said so. */
+  readonly maxConnectionsAsked?: boolean;
   /** superuser_reserved_connections + reserved_connections. */
   readonly reservedConnections: number;
   /** By the owner, for others than pools. */
@@ -76,6 +79,7 @@ export function explanationOf(
     spindles: limits.spindles,
     optimum: budget.optimum,
     maxConnections: limits.maxConnections,
+    maxConnectionsAsked: isAsked(facts.maxConnections),
     reservedConnections: limits.reservedConnections,
     setAside: limits.setAside,
     slack: budget.slack,
@@ -137,7 +141,7 @@ function exactOptimum({ milliCores, milliCoresFactor, spindles }: ExplanationInp
 
 function guardParts(input: ExplanationInput): string {
   const parts = [
-    `max_connections ${input.maxConnections}`,
+    `max_connections ${input.maxConnections}${input.maxConnectionsAsked === true ? ` (${ASKED})` : ''}`,
     `${input.reservedConnections} reserved`,
     ...(input.setAside > 0 ? [`${input.setAside} set aside`] : []),
     `${input.slack} slack`,

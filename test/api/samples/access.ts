@@ -201,7 +201,17 @@ export const sizingSamples: readonly Sample[] = [
   {
     says: 'sizing.min is more than postgres.endpoint.maxConnections leaves',
     at: 'spec',
-    refused: pool({ sizing: { min: 98 } }),
-    accepted: pool({ sizing: { min: 97 } }),
+    refused: pool({ sizing: { min: 98 }, postgres: { endpoint: { maxConnections: 100 } } }),
+    accepted: pool({ sizing: { min: 97 }, postgres: { endpoint: { maxConnections: 100 } } }),
+  },
+  {
+    says: 'sizing.min is more than postgres.endpoint.maxConnections leaves',
+    at: 'spec',
+    refused: pool({
+      sizing: { min: 91 },
+      postgres: { endpoint: { maxConnections: 100, reservedConnections: 10 } },
+    }),
+    // How many there are is not said, but asked of the server.
+    accepted: pool({ sizing: { min: 9000 } }),
   },
 ];
