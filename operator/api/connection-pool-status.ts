@@ -80,6 +80,12 @@ export const leavingEntry = fields({
 });
 export type LeavingEntry = z.infer<typeof leavingEntry>;
 
+export const topology = fields({
+  primary: described(text(253).optional(), 'Pod that was the primary, where the cluster says so.'),
+  replicas: counted('Read replicas that there were.'),
+});
+export type Topology = z.infer<typeof topology>;
+
 export const connectionPoolStatus = fields({
   observedGeneration: counted('The generation of the spec that this status speaks of.').optional(),
   conditions: conditions().optional(),
@@ -109,6 +115,10 @@ export const connectionPoolStatus = fields({
   sharers: counted(
     'Users of one database (with "*": databases of one user) that were seen to want connections at the same time while one of them had none. Each of so many is kept one.',
   ).optional(),
+  topology: described(
+    topology.optional(),
+    'Of a pool for replicas: every server session that it has was opened after the cluster looked like this. A promoted replica has none of them any more.',
+  ),
   allotment: described(
     poolAllotment.optional(),
     'What the pool has taken of its row in the ConnectionBudget.',

@@ -34,6 +34,8 @@ export interface BudgetInput {
   /** Whether anything is left of a pool that is gone. */
   readonly remains: (uid: string) => boolean;
   readonly mayRaise: boolean;
+  /** Servers of which nothing more is given for now. */
+  readonly heldBack?: ReadonlySet<Role>;
 }
 
 export interface BudgetPlan {
@@ -109,7 +111,8 @@ export function planBudget(input: BudgetInput): BudgetPlan {
     ];
     const budget =
       server?.budget.total ?? input.status?.servers?.find((s) => s.name === role)?.budget ?? 0;
-    const plan = planAllotments(role, budget, rows, claims, input.mayRaise);
+    const mayRaise = input.mayRaise && input.heldBack?.has(role) !== true;
+    const plan = planAllotments(role, budget, rows, claims, mayRaise);
     const why = new Map(pools.map((p) => [p.uid, reasonFor(p, drawing, server)]));
     allotments.push(
       ...plan.rows.map((row) => ({

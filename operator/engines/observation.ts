@@ -77,6 +77,8 @@ export interface ObservedPool {
 export interface ObservedSessions {
   readonly total: number;
   readonly cancelling: number;
+  /** Of the total: those that end as soon as they are released, since a reconnect. Absent: not told. */
+  readonly closing?: number;
   readonly byDatabase: Readonly<Record<string, number>>;
   readonly byUser: Readonly<Record<string, number>>;
 }

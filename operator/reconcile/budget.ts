@@ -53,6 +53,10 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
     servers,
     remains: (uid) => world.remainsOf(uid),
     mayRaise: pools.every((pool) => allAsked(context, asPool(pool))),
+    // What read pools still have on a replica that was promoted comes on top of what the primary's pools have.
+    heldBack: new Set(
+      pools.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
+    ),
   });
   await write(context, live, status, plan, asked, run);
   return finish(context, live, plan, pools.length, run);

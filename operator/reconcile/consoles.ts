@@ -21,6 +21,7 @@ import { isNotFound } from '../kube/errors.ts';
 import { type KubeObject, pods as podType } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { consoleLogin } from './console-login.ts';
+import type { Renewals } from './renewals.ts';
 import { statusOf, type World } from './world.ts';
 
 /** What is known of one pod's process. */
@@ -42,6 +43,7 @@ export interface ConsolesOptions {
   readonly onChange: (poolKey: string) => void;
   /** Called with each look; `now` in milliseconds since 1970. */
   readonly onLook: (poolKey: string, podUid: string, observation: Observation, now: number) => void;
+  readonly renewals: Pick<Renewals, 'look' | 'told' | 'forget'>;
 }
 
 /** A steady pod is looked at so often; seconds. */
@@ -72,6 +74,7 @@ export class Consoles {
   }
 
   forget(podUid: string): void {
+    this.#options.renewals.forget(podUid);
     this.#records.delete(podUid);
   }
 
@@ -164,7 +167,7 @@ export class Consoles {
             );
             await asker.reconnect(address, database);
           }
-          return true;
+          return await this.#renew(key, live, address, observation, run);
         } else if (step.kind === 'reload') {
           if (Date.now() - touchedAt > TOUCH_AGAIN_MS) {
             await this.#touch(live, `${files?.file.generation}-${Date.now()}`, run);
@@ -199,6 +202,25 @@ export class Consoles {
         signal: run.signal,
       });
     }
+  }
+
+  /** Server sessions from before a promotion are made anew. True: there is nothing (more) to do. */
+  async #renew(
+    key: string,
+    { metadata: { name, uid = '' } }: KubeObject,
+    address: ConsoleAddress,
+    observation: Observation,
+    run: Run,
+  ): Promise<boolean> {
+    const { console: asker, onChange, renewals } = this.#options;
+    const step = renewals.look(key, uid, observation, Date.now());
+    if (step === 'reconnect') {
+      run.log.info({ pod: name }, 'the replicas have changed: server connections are made anew');
+      await asker.reconnect(address);
+      renewals.told(uid, Date.now());
+    }
+    if (step === 'proven') onChange(key);
+    return step === undefined || step === 'proven';
   }
 
   /**

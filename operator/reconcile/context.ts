@@ -10,6 +10,7 @@ import type { Health } from './health.ts';
 import type { Hosts } from './hosts.ts';
 import type { Inquiries } from './inquiries.ts';
 import type { Passwords } from './passwords.ts';
+import type { Renewals } from './renewals.ts';
 import type { Servers } from './servers.ts';
 import type { Workloads } from './workloads.ts';
 import type { World } from './world.ts';
@@ -27,6 +28,7 @@ export interface Context {
   readonly inquiries: Inquiries;
   readonly workloads: Workloads;
   readonly servers: Servers;
+  readonly renewals: Renewals;
   readonly health: Health;
   readonly events: EventRecorder;
   readonly settings: RenderSettings;

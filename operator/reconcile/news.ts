@@ -10,6 +10,7 @@ const onTheWay: ReadonlySet<string> = new Set([
   'NotAnswered',
   'NotConfirmed',
   'NotReached',
+  'OldSessions',
   'Pausing',
   'PodsDraining',
   'PodsLeaving',

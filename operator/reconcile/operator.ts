@@ -18,6 +18,7 @@ import { Inquiries, inquiryKey } from './inquiries.ts';
 import { Passwords } from './passwords.ts';
 import { reconcilePool } from './pool.ts';
 import { registerPoolMetrics } from './pool-metrics.ts';
+import { Renewals } from './renewals.ts';
 import { Servers } from './servers.ts';
 import { connectTriggers, onConsoleChange, type Wake } from './triggers.ts';
 import { Workloads } from './workloads.ts';
@@ -91,6 +92,7 @@ export function createOperator(options: OperatorOptions): Operator {
   };
   const health = new Health({ world, engine, onChange: wake.pool });
   registerPoolMetrics(metrics, world, health, Date.now);
+  const renewals = new Renewals({ world, settings });
   const consoles = new Consoles({
     world,
     client,
@@ -98,6 +100,7 @@ export function createOperator(options: OperatorOptions): Operator {
     console: options.console,
     onChange: onConsoleChange(world, operatorNamespace, wake),
     onLook: (...look) => health.look(...look),
+    renewals,
   });
   const drains = new Drains({
     world,
@@ -140,6 +143,7 @@ export function createOperator(options: OperatorOptions): Operator {
     inquiries,
     workloads,
     servers: new Servers(),
+    renewals,
     health,
     events,
     settings,

@@ -82,6 +82,9 @@ export async function writeStatus(
       configApplied(pods),
     );
   }
+  const there = objects?.pods ?? [];
+  const topology = objects === undefined ? before.topology : context.renewals.topology(pool, there);
+  if (objects !== undefined) findings.push(...context.renewals.findings(pool, there));
   findings.push(...pauseFindings(context, pool, objects, before));
   findings.push(...context.health.findings(pool));
   const { namespace, name, uid, generation } = pool.metadata;
@@ -103,6 +106,7 @@ export async function writeStatus(
     ...clientsSaid(context, pool, before, said),
     ...ledgerOf(before, ledger),
     leaving: said.leaving?.plan.record ?? before.leaving ?? [],
+    ...(topology === undefined ? {} : { topology }),
   });
   if (sameJson(status, before)) return;
   await context.world.pools.writing(object.metadata, () =>

@@ -112,6 +112,8 @@ export function connectTriggers(options: TriggerOptions): void {
     world,
     onPostgres: (pool) => {
       wake.pool(keyOf(pool));
+      // Another pod may be the primary: its old sessions are to leave.
+      if ((pool.spec as ConnectionPoolSpec).postgres.role === 'replicas') wake.console(keyOf(pool));
       wakeBudgetOf(pool);
       const budget = budgetOf(pool);
       if (budget === undefined) return;
@@ -217,8 +219,8 @@ function isGoing(pod: KubeObject): boolean {
 }
 
 function ledgerText(pool: KubeObject): string {
-  const { allotment, grants } = statusOf(pool);
-  return JSON.stringify([allotment, grants]);
+  const { allotment, grants, topology } = statusOf(pool);
+  return JSON.stringify([allotment, grants, topology]);
 }
 
 function observedText(budget: KubeObject): string {

@@ -1,10 +1,12 @@
 // Kinds of Postgres clusters that come and go while the operator runs, on a real API server.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { ConnectionPoolStatus } from '../../operator/api/connection-pool.ts';
 import {
   configMaps,
   customResourceDefinitions,
   type KubeObject,
+  pods as podType,
   type ResourceType,
   secrets,
 } from '../../operator/kube/types.ts';
@@ -247,6 +249,65 @@ test('the passwords of an owner are for the namespaces that he lists by name', a
   await filesHold(namespace, /^server_tls_sslmode = require$/m);
   const found = await condition(client, namespace, 'PostgresFound', 'True');
   assert.match(found, /TLS require without a check, as the CA is in Secret owner\/shared-ca/);
+});
+
+test('after a promotion nothing more is given on the primary while a read pool may have sessions there', async () => {
+  const { client } = room;
+  const namespace = await makeNamespace(client, 'promoted');
+  await client.create(secrets, secret(namespace));
+  await owned(namespace);
+  const type = typeOf(cloudNativePg);
+  const turn = (currentPrimary: string) =>
+    client.patch(
+      type,
+      { namespace, name: 'db' },
+      { spec: { instances: 3 }, status: { currentPrimary } },
+    );
+  await turn('db-1');
+  const { clusterRef } = reference(cloudNativePg).postgres;
+  const tls = { server: { mode: 'require' } };
+  const read = { postgres: { clusterRef, role: 'replicas' }, tls };
+  await client.create(connectionPools, pool(namespace, 'read', read));
+  const topologyIs = (primary: string) =>
+    eventually(
+      `sessions of the pool are from after ${primary}`,
+      () => client.get(connectionPools, { namespace, name: 'read' }),
+      ({ status }) => {
+        const { topology } = (status ?? {}) as ConnectionPoolStatus;
+        return topology?.primary === primary && topology.replicas === 2;
+      },
+    );
+  await topologyIs('db-1');
+  await condition(client, namespace, 'SessionsRenewed', 'True', 'Renewed', 'read');
+
+  // A process that nobody can ask, as on a node that is cut off.
+  const ref = { namespace, name: 'read-pooler-0' };
+  const pod = await eventually('its first pod', () => client.get(podType, ref));
+  const running = {
+    name: 'pgbouncer',
+    image: 'pgbouncer',
+    imageID: '',
+    ready: false,
+    restartCount: 0,
+    state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
+  };
+  const status = {
+    ...(pod.status as object),
+    podIP: '192.0.2.1',
+    podIPs: [{ ip: '192.0.2.1' }],
+    containerStatuses: [running],
+  };
+  await client.update(podType, { ...pod, status }, { subresource: 'status' });
+  await turn('db-2');
+  const reason = 'OldSessions';
+  const why = await condition(client, namespace, 'SessionsRenewed', 'False', reason, 'read');
+  assert.match(why, /db-2 is the primary, and there are 2 read replicas now.*\(read-pooler-0\)/);
+  await client.create(connectionPools, pool(namespace, 'write', { postgres: { clusterRef }, tls }));
+  await condition(client, namespace, 'ShareGranted', 'False', 'WaitingForOthers', 'write');
+
+  await client.delete(podType, ref);
+  await topologyIs('db-2');
+  await condition(client, namespace, 'ShareGranted', 'True', 'Granted', 'write');
 });
 
 test('a type in a version that nobody knows is a fault with a reason', async () => {

@@ -87,6 +87,7 @@ function consolesOf(pooler: Pooler) {
     console: asker,
     onChange: () => undefined,
     onLook: () => undefined,
+    renewals: { look: () => undefined, told: () => undefined, forget: () => undefined },
   });
   return {
     reconnects,

@@ -15,6 +15,7 @@ export type FindingType =
   | 'ConfigApplied'
   | 'PodsReady'
   | 'Paused'
+  | 'SessionsRenewed'
   | 'Saturated'
   | 'Starving';
 

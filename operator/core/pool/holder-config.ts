@@ -44,8 +44,16 @@ export function holderConfig(view: PoolView, holder: HolderView): HolderConfig {
     ...(client !== undefined
       ? { clientTls: { mode: client.mode, certFile: CLIENT_CERT_FILE, keyFile: CLIENT_KEY_FILE } }
       : {}),
-    parameters: sortedKeys(spec.parameters),
+    parameters: sortedKeys({ ...defaultsOf(spec), ...spec.parameters }),
   };
+}
+
+/**
+ * A session of a read pool is made anew every five minutes, as soon as it is released: new replicas get their part, and
+ * where the cluster does not say who its primary is, a promoted replica is left by itself.
+ */
+function defaultsOf({ postgres }: PoolView['spec']): Readonly<Record<string, string>> {
+  return postgres.role === 'replicas' ? { server_lifetime: '300' } : {};
 }
 
 function databasesOf({ spec, leaving }: PoolView): HolderConfig['databases'] {

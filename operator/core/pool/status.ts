@@ -8,6 +8,7 @@ import type {
   PoolAllotment,
   PoolClients,
   PoolSizing,
+  Topology,
 } from '../../api/connection-pool.ts';
 import { type Judged, mergeConditions } from './conditions.ts';
 import type { Finding, PodCounts } from './findings.ts';
@@ -58,6 +59,7 @@ export interface StatusInput {
   readonly binding?: string;
   /** See `HolderConfig.sharers`. */
   readonly sharers?: number;
+  readonly topology?: Topology;
   /** The ledger's, passed through as they are. */
   readonly allotment?: PoolAllotment;
   readonly grants?: readonly GrantRecord[];
@@ -85,6 +87,7 @@ export function poolStatus(input: StatusInput): ConnectionPoolStatus {
     ...(input.clients !== undefined ? { clients: input.clients } : {}),
     ...(input.binding !== undefined ? { binding: { name: input.binding } } : {}),
     ...(input.sharers !== undefined ? { sharers: input.sharers } : {}),
+    ...(input.topology !== undefined ? { topology: input.topology } : {}),
     ...(input.allotment !== undefined ? { allotment: input.allotment } : {}),
     ...(input.leaving !== undefined && input.leaving.length > 0
       ? { leaving: [...input.leaving] }

@@ -215,7 +215,8 @@ function countSessions(servers: readonly Row[]): ObservedSessions {
     byUser[user] = (byUser[user] ?? 0) + 1;
   }
   const cancelling = servers.length - sessions.length;
-  return { total: sessions.length, cancelling, byDatabase, byUser };
+  const closing = sessions.filter((row) => text(row, 'close_needed') !== '0').length;
+  return { total: sessions.length, cancelling, closing, byDatabase, byUser };
 }
 
 function text(row: Row, column: string): string {

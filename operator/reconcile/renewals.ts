@@ -1,0 +1,106 @@
+// Which processes of read pools are to make their server sessions anew, and which have proven that they did.
+import type { Topology } from '../api/connection-pool.ts';
+import type { ConnectionPool } from '../api/resources.ts';
+import type { Finding } from '../core/pool/findings.ts';
+import { podAddress } from '../core/pool/read.ts';
+import {
+  hasLeft,
+  isSameTopology,
+  nextRenewal,
+  type Renewal,
+  type RenewalStep,
+  sessionsRenewed,
+  topologyOf,
+} from '../core/pool/renewal.ts';
+import type { RenderSettings } from '../core/pool/view.ts';
+import type { Observation } from '../engines/engine.ts';
+import type { KubeObject } from '../kube/types.ts';
+import type { RawObject } from '../postgres/adapter.ts';
+import { findFacts } from './facts.ts';
+import { asPool } from './gather.ts';
+import { statusOf, type World } from './world.ts';
+
+interface Known {
+  readonly world: World;
+  readonly settings: RenderSettings;
+}
+
+/** In memory only: after a restart of the operator a process that is not proven is told once more. */
+export class Renewals {
+  readonly #known: Known;
+  readonly #byPod = new Map<string, Renewal>();
+
+  constructor(known: Known) {
+    this.#known = known;
+  }
+
+  /** After each look at a process that runs with its file. Undefined: nothing is to be done about it. */
+  look(
+    poolKey: string,
+    podUid: string,
+    { sessions }: Observation,
+    now: number,
+  ): RenewalStep | undefined {
+    const object = this.#known.world.pools.getKey(poolKey);
+    const wanted = object === undefined ? undefined : this.#wanted(asPool(object));
+    if (object === undefined || wanted === undefined) return undefined;
+    if (isSameTopology(statusOf(object).topology, wanted)) return undefined;
+    const before = this.#byPod.get(podUid);
+    const renewal =
+      before !== undefined && isSameTopology(before.wanted, wanted)
+        ? before
+        : { wanted, since: now, proven: false };
+    const step = nextRenewal(renewal, sessions.closing ?? 0, now);
+    this.#byPod.set(podUid, { ...renewal, proven: step === 'proven' });
+    return step === 'proven' && renewal.proven ? undefined : step;
+  }
+
+  /** The process did what `look` said. */
+  told(podUid: string, now: number): void {
+    const renewal = this.#byPod.get(podUid);
+    if (renewal !== undefined) this.#byPod.set(podUid, { ...renewal, toldAt: now });
+  }
+
+  forget(podUid: string): void {
+    this.#byPod.delete(podUid);
+  }
+
+  /** For the pool's status; `pods` are all that there are, also those that end. */
+  topology(pool: ConnectionPool, pods: readonly RawObject[]): Topology | undefined {
+    const wanted = this.#wanted(pool);
+    const before = pool.status.topology;
+    if (wanted === undefined || isSameTopology(before, wanted)) return before;
+    return this.#left(wanted, pods).length === 0 ? wanted : before;
+  }
+
+  findings(pool: ConnectionPool, pods: readonly RawObject[]): Finding[] {
+    const wanted = this.#wanted(pool);
+    if (wanted === undefined) return [];
+    const isSaid = isSameTopology(pool.status.topology, wanted);
+    return [sessionsRenewed(wanted, isSaid ? [] : this.#left(wanted, pods))];
+  }
+
+  /** Whether sessions of the read pool may still be on the pod that is the primary now. */
+  mayBeOnPrimary(object: KubeObject): boolean {
+    const wanted = this.#wanted(asPool(object));
+    return wanted !== undefined && !hasLeft(statusOf(object).topology, wanted);
+  }
+
+  #left(wanted: Topology, pods: readonly RawObject[]): string[] {
+    // Where no container runs there is no process.
+    return pods
+      .filter((pod) => podAddress(pod) !== undefined)
+      .filter(({ metadata }) => {
+        const renewal = this.#byPod.get(metadata?.uid ?? '');
+        return renewal?.proven !== true || !isSameTopology(renewal.wanted, wanted);
+      })
+      .map(({ metadata }) => metadata?.name ?? '')
+      .sort();
+  }
+
+  #wanted({ metadata, spec }: ConnectionPool): Topology | undefined {
+    if (spec.postgres.role !== 'replicas') return undefined;
+    const found = findFacts(this.#known, spec.postgres, metadata.namespace);
+    return found.ok ? topologyOf(found.facts) : undefined;
+  }
+}

@@ -1,0 +1,51 @@
+// The plan of a whole budget: what of one server waits for another one.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connectionBudgetSpec } from '../../operator/api/connection-budget.ts';
+import { type BudgetPool, planBudget, type Role } from '../../operator/core/plan-budget.ts';
+import { view } from './pool/fixture.ts';
+
+const { server, spec } = view();
+const budget = connectionBudgetSpec.parse({
+  postgres: { clusterRef: { apiGroup: 'apps', kind: 'StatefulSet', name: 'shop-db' } },
+});
+const poolOf = (name: string, role: Role): BudgetPool => ({
+  uid: `uid-${name}`,
+  namespace: 'shop',
+  name,
+  createdAt: '2026-01-01T00:00:00Z',
+  spec: { ...spec, postgres: { ...spec.postgres, role } },
+  entries: 1,
+  role,
+  charge: 0,
+});
+const plan = (heldBack: readonly Role[]) =>
+  planBudget({
+    spec: budget,
+    status: undefined,
+    pools: [poolOf('write', 'primary'), poolOf('read', 'replicas')],
+    servers: new Map([
+      ['primary', { ok: true, facts: server }],
+      ['replicas', { ok: true, facts: server }],
+    ] as const),
+    remains: () => true,
+    mayRaise: true,
+    heldBack: new Set(heldBack),
+  });
+
+test('while old read sessions may be on the new primary, its pools get nothing more, and read pools do', () => {
+  const given = (held: readonly Role[]) =>
+    plan(held).allotments.map((row) => [row.name, row.connections, row.target]);
+  assert.deepEqual(given([]), [
+    ['write', 17, 17],
+    ['read', 17, 17],
+  ]);
+  assert.deepEqual(given(['primary']), [
+    ['write', 0, 17],
+    ['read', 17, 17],
+  ]);
+  assert.deepEqual(
+    plan(['primary']).waiting.map(({ uid }) => uid),
+    ['uid-write'],
+  );
+});
