@@ -1,6 +1,7 @@
 // The ConnectionBudget: the owner's word on one Postgres cluster's connections, and the ledger of who holds them.
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
+import { poolAllotment } from './connection-pool-status.ts';
 import { decimalQuantity, dnsLabel } from './formats.ts';
 import { counted, described, fields, listMap, patterned, ruled, text } from './meta.ts';
 import {
@@ -114,11 +115,35 @@ export const allotmentRecord = fields({
   target: counted('Connections that the pool is to have.'),
   serial: counted('Grows with every change of connections; the pool takes each raise once only.'),
   why: described(text(200, 0).optional(), 'How the target came about, or why there is none.'),
+  of: described(
+    z.enum(['ConnectionBudget']).optional(),
+    'ConnectionBudget: the row is of all pools that draw from another ConnectionBudget of the same server. Absent: of a pool.',
+  ),
 });
 export type AllotmentRecord = z.infer<typeof allotmentRecord>;
 
+export const sameServer = fields({
+  namespace: described(text(63), 'Namespace of the ConnectionBudget.'),
+  name: described(text(253), 'Name of the ConnectionBudget.'),
+  server: described(text(63), serverName),
+  reason: described(
+    text(63),
+    'SameCluster: an object stands for it; SameService: a Service leads to it; SameSystem: the server said so.',
+  ),
+  why: described(text(1024, 0), 'How it was found.'),
+});
+export type SameServer = z.infer<typeof sameServer>;
+
 export const serverRecord = fields({
   name: described(text(63), serverName),
+  sameAs: described(
+    sameServer.optional(),
+    'Another ConnectionBudget that is of the same server: this one draws from it, as a pool does, for as long as it is there.',
+  ),
+  taken: described(
+    poolAllotment.optional(),
+    'What this one has taken of its row in the other ConnectionBudget.',
+  ),
   budget: counted('Connections that all pools of this server may open together.'),
   allotted: counted('Connections that pools hold now.'),
   free: counted('Connections of the budget that no pool holds.'),

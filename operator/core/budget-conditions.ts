@@ -55,6 +55,22 @@ function sufficient({ short }: BudgetPlan): Judged {
   return { type, status: 'False', reason, message };
 }
 
+/** That its server is one of another ConnectionBudget, from which it draws; nothing where it is not. */
+export function sameServerCondition({ servers }: BudgetPlan): Judged[] {
+  const linked = servers.flatMap(({ name, sameAs }) =>
+    sameAs === undefined ? [] : [{ name, sameAs }],
+  );
+  const [first] = linked;
+  if (first === undefined) return [];
+  const message = linked
+    .map(
+      ({ name, sameAs }) =>
+        `${name}: this is ${sameAs.server} of ConnectionBudget ${sameAs.namespace}/${sameAs.name}, because ${sameAs.why}; its pools share what that one has, and its owner's word counts`,
+    )
+    .join('; ');
+  return [{ type: 'SameServer', status: 'True', reason: first.sameAs.reason, message }];
+}
+
 function summary(plan: BudgetPlan): string {
   if (plan.servers.length === 0) return 'No pool draws from this budget.';
   return plan.servers

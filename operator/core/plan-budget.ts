@@ -3,16 +3,22 @@ import type {
   AllotmentRecord,
   ConnectionBudgetSpec,
   ConnectionBudgetStatus,
+  SameServer,
   ServerRecord,
 } from '../api/connection-budget.ts';
 import type { PoolAllotment } from '../api/connection-pool.ts';
 import type { Found } from '../postgres/adapter.ts';
-import { type AllotmentClaim, planAllotments } from './ledger/allotments.ts';
+import { claimOfBudget, type ServerGroup } from './identity/group.ts';
+import { type AllotmentClaim, planAllotments, takeAllotment } from './ledger/allotments.ts';
 import { ASKED, isAsked } from './sizing/observed.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
 import { whyOf } from './sizing/sources.ts';
 
 export type Role = 'primary' | 'replicas';
+
+/** Why a new pool has a pod's worth, or nothing, at first. */
+export const ASKED_FIRST =
+  'the server is asked first whether it is one that other pools use under another name';
 
 /** One pool that draws from the budget. */
 export interface BudgetPool extends SizedPool {
@@ -36,6 +42,8 @@ export interface BudgetInput {
   readonly mayRaise: boolean;
   /** Servers of which nothing more is given for now. */
   readonly heldBack?: ReadonlySet<Role>;
+  /** Servers that other ConnectionBudgets are of too, or may be. */
+  readonly groups?: ReadonlyMap<Role, ServerGroup>;
 }
 
 export interface BudgetPlan {
@@ -73,19 +81,24 @@ export function planBudget(input: BudgetInput): BudgetPlan {
     const pools = input.pools.filter((p) => p.role === role);
     const rows = before.filter((r) => r.server === role);
     const found = input.servers.get(role);
-    if (pools.length === 0 && rows.length === 0) continue;
+    const group = input.groups?.get(role);
+    const children = group?.children ?? [];
+    if (pools.length === 0 && rows.length === 0 && children.length === 0) continue;
     const byUid = new Map(rows.map((r) => [r.uid, r]));
     const drawing = pools.filter((p) => p.refused === undefined);
-    const server = found?.ok === true ? sizeServer(found.facts, input.spec, drawing) : undefined;
+    const all = [...drawing, ...(group?.others ?? [])];
+    const owner = group === undefined ? input.spec : group.owner;
+    const server = found?.ok === true ? sizeServer(found.facts, owner, all) : undefined;
     if (server !== undefined) {
       sized.set(role, server);
       short.push(...drawing.flatMap((p) => shortOf(p, server)));
     }
+    const probe = group?.isUnknown === true ? probeOf(drawing, rows) : undefined;
     const target = (p: BudgetPool) =>
       p.refused !== undefined || server === undefined
         ? (byUid.get(p.uid)?.target ?? p.taken?.connections ?? 0)
-        : (server.shares.get(p.uid)?.connections ?? 0);
-    const known = new Set(pools.map((p) => p.uid));
+        : Math.min(server.shares.get(p.uid)?.connections ?? 0, probe?.get(p.uid) ?? Infinity);
+    const known = new Set([...pools, ...children].map((p) => p.uid));
     const claims: AllotmentClaim[] = [
       ...pools.map((p) => ({
         uid: p.uid,
@@ -97,6 +110,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
         remains: true,
         exists: true,
       })),
+      ...children.map((child) => claimOfBudget(child, byUid.get(child.uid), server?.shares)),
       ...rows
         .filter((r) => !known.has(r.uid))
         .map((r) => ({
@@ -105,19 +119,30 @@ export function planBudget(input: BudgetInput): BudgetPlan {
           name: r.name,
           target: 0,
           charge: 0,
-          remains: input.remains(r.uid),
+          // A budget goes only when nothing is held of it any more.
+          remains: r.of === undefined && input.remains(r.uid),
           exists: false,
         })),
     ];
+    const parent = group?.parent;
+    const taken = parent && takeAllotment(parent.taken, parent.row);
     const budget =
-      server?.budget.total ?? input.status?.servers?.find((s) => s.name === role)?.budget ?? 0;
+      taken?.connections ??
+      server?.budget.total ??
+      input.status?.servers?.find((s) => s.name === role)?.budget ??
+      0;
     const mayRaise = input.mayRaise && input.heldBack?.has(role) !== true;
     const plan = planAllotments(role, budget, rows, claims, mayRaise);
-    const why = new Map(pools.map((p) => [p.uid, reasonFor(p, drawing, server)]));
+    const why = new Map([
+      ...pools.map((p) => [p.uid, reasonFor(p, all, server, probe)] as const),
+      ...children.map((child) => [child.uid, child.why] as const),
+    ]);
+    const budgets = new Set(children.map((child) => child.uid));
     allotments.push(
       ...plan.rows.map((row) => ({
         ...row,
         why: (why.get(row.uid) ?? 'the pool is gone; something of it is still there').slice(0, 200),
+        ...(budgets.has(row.uid) ? { of: 'ConnectionBudget' as const } : {}),
       })),
     );
     waiting.push(...plan.waiting);
@@ -127,19 +152,39 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       budget,
       allotted,
       free: Math.max(0, budget - allotted),
-      ...(server === undefined ? {} : { explanation: explain(server) }),
+      ...(parent === undefined
+        ? {}
+        : { sameAs: parent.sameAs, taken: taken ?? { connections: 0, serial: 0 } }),
+      ...(server === undefined ? {} : { explanation: explanationFor(server, parent?.sameAs) }),
     });
   }
   return { allotments, servers, sized, short, waiting };
 }
 
+/**
+ * What each pool may have of a server that may be one that others use, by uid: the oldest one has a pod's worth, through
+ * which the server is asked who it is, and the others wait. Undefined where more than that is in use already.
+ */
+function probeOf(
+  pools: readonly BudgetPool[],
+  rows: readonly AllotmentRecord[],
+): ReadonlyMap<string, number> | undefined {
+  const age = (p: BudgetPool) => `${p.createdAt} ${p.namespace}/${p.name}`;
+  const [first] = [...pools].sort((a, b) => (age(a) < age(b) ? -1 : 1));
+  const inUse = rows.reduce((total, r) => total + r.connections, 0);
+  if (inUse > (first?.entries ?? 0)) return undefined;
+  return new Map(pools.map((p) => [p.uid, p === first ? p.entries : 0]));
+}
+
 function reasonFor(
   pool: BudgetPool,
-  drawing: readonly BudgetPool[],
+  drawing: readonly SizedPool[],
   server: SizedServer | undefined,
+  probe: ReadonlyMap<string, number> | undefined,
 ): string {
   if (pool.refused !== undefined) return pool.refused;
   if (server === undefined) return 'the Postgres is not found: what was given stays';
+  if (probe !== undefined) return ASKED_FIRST;
   return whyOf(server, drawing, pool);
 }
 
@@ -152,6 +197,12 @@ function shortOf(
   const isFull = share?.groupIsFull === true && namespaceMax !== undefined;
   if (share?.shortage === undefined || (share.shortage !== 'NoPod' && !isFull)) return [];
   return [{ namespace, name, ...(isFull ? { namespaceMax } : {}) }];
+}
+
+function explanationFor(server: SizedServer, sameAs: SameServer | undefined): string {
+  if (sameAs === undefined) return explain(server);
+  const { namespace, name, why } = sameAs;
+  return `a part of ConnectionBudget ${namespace}/${name}, because ${why}; ${explain(server)}`;
 }
 
 function explain({ budget, limits, facts }: SizedServer): string {

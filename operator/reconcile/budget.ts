@@ -4,25 +4,29 @@ import type {
   ConnectionBudgetSpec,
   ConnectionBudgetStatus,
   ObservedServer,
+  SameServer,
 } from '../api/connection-budget.ts';
 import { API_VERSION } from '../api/resources.ts';
-import { budgetConditions } from '../core/budget-conditions.ts';
-import { budgetTarget } from '../core/budget-name.ts';
+import { budgetConditions, sameServerCondition } from '../core/budget-conditions.ts';
+import { budgetTarget, type PostgresTarget } from '../core/budget-name.ts';
+import type { ServerGroup } from '../core/identity/group.ts';
 import { type BudgetPlan, type BudgetPool, planBudget, type Role } from '../core/plan-budget.ts';
 import { specWithUsers } from '../core/pool/access.ts';
 import { mayAttach, namespaceMax } from '../core/pool/attach.ts';
 import { mergeConditions } from '../core/pool/conditions.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
-import { type KubeObject, refOf } from '../kube/types.ts';
+import { type KubeObject, keyOf, refOf } from '../kube/types.ts';
 import type { Found } from '../postgres/adapter.ts';
-import { done, type Outcome, type Run } from '../runtime/controller.ts';
+import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
 import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
+import { childrenOf, ownerOf, ROLES } from './groups.ts';
+import { clusterOf, groupOf, poolsOfGroup, rolesOf } from './links.ts';
 import { eventsOf } from './news.ts';
 import { sameJson } from './same.ts';
 import { factsWith } from './server-facts.ts';
-import { connectionBudgets } from './world.ts';
+import { connectionBudgets, type World } from './world.ts';
 
 /** Kept while a pool holds connections: the ledger must not be lost under it. */
 export const HOLDERS_FINALIZER = 'spillway.dev/holders';
@@ -45,44 +49,77 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   const spec = live.spec as ConnectionBudgetSpec;
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
   const asked = askedOf(context, key, pools, status);
-  const servers = serversOf(context, key, pools, asked.observed);
+  const servers = serversOf(context, key, asked.observed);
+  const names = namesOf(context, live, servers);
+  const together = ROLES.flatMap((role) => poolsOfGroup(world, { budgetKey: key, role }));
   const plan = planBudget({
     spec,
     status,
-    pools: pools.map((pool) => poolOf(context, pool, namespace, spec, servers)),
+    pools: pools.map((pool) => poolOf(context, pool, key, servers)),
     servers,
     remains: (uid) => world.remainsOf(uid),
-    mayRaise: pools.every((pool) => allAsked(context, asPool(pool))),
+    mayRaise: together.every((pool) => allAsked(context, asPool(pool))),
     // What read pools still have on a replica that was promoted comes on top of what the primary's pools have.
     heldBack: new Set(
-      pools.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
+      together.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
     ),
+    groups: names.groups,
   });
   await write(context, live, status, plan, asked, run);
-  return finish(context, live, plan, pools.length, run);
+  // After that it is known that somebody draws from it, or it would go as one that nobody needs.
+  for (const { sameAs } of plan.servers) {
+    if (sameAs !== undefined) await createAbove(context, live, sameAs, run);
+  }
+  const outcome = await finish(context, live, plan, pools.length, run);
+  return names.againSeconds === undefined ? outcome : after(names.againSeconds);
+}
+
+/** What is known of this budget's servers under other names. */
+function namesOf(
+  context: Context,
+  live: KubeObject,
+  servers: ReadonlyMap<Role, Found>,
+): {
+  readonly groups: ReadonlyMap<Role, ServerGroup>;
+  readonly againSeconds: number | undefined;
+} {
+  const groups = new Map<Role, ServerGroup>();
+  const times: number[] = [];
+  for (const [role, found] of servers) {
+    const together = found.ok
+      ? context.servers.of(context, keyOf(live.metadata), role, found.facts)
+      : undefined;
+    const { group, againSeconds } = groupOf(context, live, role, together, Date.now());
+    if (group !== undefined) groups.set(role, group);
+    if (againSeconds !== undefined) times.push(againSeconds);
+  }
+  return { groups, againSeconds: times.length === 0 ? undefined : Math.min(...times) };
 }
 
 function poolOf(
   context: Context,
   object: KubeObject,
-  namespace: string,
-  budget: ConnectionBudgetSpec,
+  budgetKey: string,
   servers: ReadonlyMap<Role, Found>,
 ): BudgetPool {
   const asked = asPool(object);
-  const server = servers.get(asked.spec.postgres.role);
+  const { role } = asked.spec.postgres;
+  const { budgetKey: ownerKey, spec: owner } = ownerOf(context.world, { budgetKey, role });
+  const home = ownerKey.slice(0, ownerKey.indexOf('/'));
+  const server = servers.get(role);
   const facts = server?.ok === true ? server.facts : undefined;
   const spec = specWithUsers(asked.spec, facts);
   const pool = { ...asked, spec };
   const axis = axisFor(context, pool);
-  const refused = !mayAttach(pool.metadata.namespace, namespace, budget)
-    ? 'its namespace may not attach pools'
-    : !axis.ok
-      ? axis.fault.reason
-      : spec.users === undefined
-        ? 'nobody says who its users are'
-        : undefined;
-  const max = namespaceMax(pool.metadata.namespace, namespace, budget);
+  const refused =
+    owner !== undefined && !mayAttach(pool.metadata.namespace, home, owner)
+      ? 'its namespace may not attach pools'
+      : !axis.ok
+        ? axis.fault.reason
+        : spec.users === undefined
+          ? 'nobody says who its users are'
+          : undefined;
+  const max = namespaceMax(pool.metadata.namespace, home, owner);
   return {
     uid: pool.metadata.uid,
     namespace: pool.metadata.namespace,
@@ -98,15 +135,14 @@ function poolOf(
   };
 }
 
-/** In the roles that pools ask for. */
+/** In the roles that pools ask for, here or under another name. */
 function serversOf(
   context: Context,
   key: string,
-  pools: readonly KubeObject[],
   observed: readonly ObservedServer[],
 ): Map<Role, Found> {
-  const roles = new Set(pools.map((pool) => asPool(pool).spec.postgres.role));
-  return new Map([...roles].map((role) => [role, factsWith(context, key, role, observed)]));
+  const roles = rolesOf(context.world, key);
+  return new Map(roles.map((role) => [role, factsWith(context, key, role, observed)]));
 }
 
 async function create(
@@ -116,7 +152,27 @@ async function create(
   pool: KubeObject,
   run: Run,
 ): Promise<void> {
-  const postgres = budgetTarget(asPool(pool).spec.postgres);
+  await make(context, { namespace, name }, budgetTarget(asPool(pool).spec.postgres), run);
+}
+
+/** The budget that another one is to draw from, where no pool has asked for it yet. */
+async function createAbove(
+  context: Context,
+  live: KubeObject,
+  { namespace, name, reason }: SameServer,
+  run: Run,
+): Promise<void> {
+  if (reason !== 'SameCluster' || context.world.budgets.get(namespace, name) !== undefined) return;
+  const target = clusterOf(context, live, `${namespace}/${name}`);
+  if (target !== undefined) await make(context, { namespace, name }, target, run);
+}
+
+async function make(
+  context: Context,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  postgres: PostgresTarget,
+  run: Run,
+): Promise<void> {
   const budget = {
     apiVersion: API_VERSION,
     kind: connectionBudgets.kind,
@@ -151,7 +207,7 @@ async function write(
     observedGeneration: generation,
     conditions: mergeConditions(
       before.conditions,
-      [...budgetConditions(plan), ...asked.judged],
+      [...budgetConditions(plan), ...sameServerCondition(plan), ...asked.judged],
       generation,
       context.now(),
     ) as Condition[],
@@ -192,7 +248,7 @@ async function finish(
   live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
   const deleting = live.metadata.deletionTimestamp !== undefined;
-  const held = plan.allotments.length > 0 || pools > 0;
+  const held = plan.allotments.length > 0 || pools > 0 || isDrawnFrom(world, live);
   const ours = live.metadata.labels?.['app.kubernetes.io/managed-by'] === 'spillway';
   const has = finalizers.includes(HOLDERS_FINALIZER);
   const rest = finalizers.filter((f) => f !== HOLDERS_FINALIZER);
@@ -218,6 +274,12 @@ async function finish(
     if (!isNotFound(error) && !isConflict(error)) throw error;
   }
   return done;
+}
+
+/** Another budget draws from it, and may have no row yet. */
+function isDrawnFrom(world: World, live: KubeObject): boolean {
+  const budgetKey = keyOf(live.metadata);
+  return ROLES.some((role) => childrenOf(world, { budgetKey, role }).length > 0);
 }
 
 function prune(version: { uid: string | undefined; resourceVersion: string | undefined }) {

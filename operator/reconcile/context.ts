@@ -34,6 +34,8 @@ export interface Context {
   readonly settings: RenderSettings;
   /** Pools that were seen and have no row in their budget yet: since when, in milliseconds of this process. */
   readonly newcomers: Map<string, number>;
+  /** Servers that were not asked yet who they are: since when a pod could, in milliseconds since 1970. */
+  readonly newServers: Map<string, number>;
   /** The present time, RFC 3339 in seconds. */
   readonly now: () => string;
 }

@@ -6,6 +6,7 @@ import type { EventText } from '../kube/events.ts';
 
 /** What every pool passes through on its way: no event each time a pod starts. A server that nobody can ask is no fault. */
 const onTheWay: ReadonlySet<string> = new Set([
+  'AskingServer',
   'EntriesLeaving',
   'NotAnswered',
   'NotConfirmed',
@@ -33,6 +34,10 @@ export function eventsOf(
     // A pause is somebody's wish, and nothing that is in the way.
     if (type === 'Paused') return onTheWay.has(reason) ? [] : [{ type: 'Normal', reason, message }];
     if (type === 'Ready') return status === 'True' ? [{ type: 'Normal', reason, message }] : [];
+    // What objects say is as it should be; what nobody but the server said may be a surprise.
+    if (type === 'SameServer') {
+      return [{ type: reason === 'SameSystem' ? 'Warning' : 'Normal', reason, message }];
+    }
     if (badWhenTrue.has(type)) {
       if (status === 'True') return [{ type: 'Warning', reason, message }];
       return before?.status === 'True' ? [{ type: 'Normal', reason, message }] : [];

@@ -148,6 +148,7 @@ export function createOperator(options: OperatorOptions): Operator {
     events,
     settings,
     newcomers: new Map(),
+    newServers: new Map(),
     now: () => new Date().toISOString().replace(/\.[0-9]+Z$/, 'Z'),
   };
   const common = { log, metrics, maxBackoffSeconds: MAX_BACKOFF_SECONDS };

@@ -1,9 +1,9 @@
 // What the ledger and sizing have for one pool: its row, whether it may attach, its share in numbers and words.
-import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connection-budget.ts';
+import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { ASKED_FIRST } from '../core/plan-budget.ts';
 import type { PoolLedgerPlan } from '../core/plan-pool.ts';
-import { attachFault } from '../core/pool/attach.ts';
 import { explanationOf } from '../core/pool/explanation.ts';
 import { type Finding, shareGranted, unknown } from '../core/pool/findings.ts';
 import { ASSUMED_MILLI_CORES } from '../core/sizing/server-budget.ts';
@@ -12,6 +12,7 @@ import { sourcesOf } from '../core/sizing/sources.ts';
 import type { ServerFacts } from '../postgres/adapter.ts';
 import { type CountedClients, clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
+import { attachFaultAt, ownerOf } from './groups.ts';
 
 export function rowOf(context: Context, budgetKey: string | undefined, pool: ConnectionPool) {
   const budget = budgetKey === undefined ? undefined : context.world.budgets.getKey(budgetKey);
@@ -26,10 +27,9 @@ export function refusal(
   budgetKey: string | undefined,
   pool: ConnectionPool,
 ): { finding: Finding } | undefined {
-  const budget = budgetKey === undefined ? undefined : context.world.budgets.getKey(budgetKey);
-  if (budget === undefined || budgetKey === undefined) return undefined;
-  const owner = budget.spec as ConnectionBudgetSpec;
-  const fault = attachFault(pool.metadata.namespace, budgetKey, owner);
+  if (budgetKey === undefined) return undefined;
+  const { role } = pool.spec.postgres;
+  const fault = attachFaultAt(context.world, pool.metadata.namespace, { budgetKey, role });
   if (fault === undefined) return undefined;
   return { finding: { type: 'ShareGranted', status: 'False', ...fault, effect: 'stalled' } };
 }
@@ -53,9 +53,8 @@ export function shareOf(
   if (facts === undefined || budgetKey === undefined) {
     return { finding: unknown('ShareGranted', 'The Postgres has to be found first.') };
   }
-  const { world } = context;
-  const budget = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
   const { role } = pool.spec.postgres;
+  const { budgetKey: ownerKey, spec: owner } = ownerOf(context.world, { budgetKey, role });
   const { pools, server } = context.servers.of(context, budgetKey, role, facts);
   const own = pools.find((p) => p.uid === pool.metadata.uid);
   if (own === undefined) return { finding: unknown('ShareGranted', 'The pool is being read.') };
@@ -72,16 +71,17 @@ export function shareOf(
       ...(share?.shortage === undefined ? {} : { shortage: share.shortage }),
       ...(share?.groupIsFull === undefined ? {} : { groupIsFull: share.groupIsFull }),
       namespace: pool.metadata.namespace,
-      budget: budgetKey,
+      budget: ownerKey,
       explanation,
+      ...(rowOf(context, budgetKey, pool)?.why === ASKED_FIRST ? { waitsFor: ASKED_FIRST } : {}),
     }),
     sizing: {
       ...sizingNumbers(server, sized, counted.limit.max),
       explanation,
       sources: sourcesOf({
         server,
-        owner: budget,
-        budgetName: budgetKey,
+        owner,
+        budgetName: ownerKey,
         pools,
         pool: sized,
         maxClientConn: counted.limit,

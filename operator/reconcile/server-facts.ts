@@ -6,12 +6,13 @@ import type {
   ObservedServer,
 } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
-import { withObserved } from '../core/sizing/observed.ts';
+import { leastOf, type ObservedLimits, withObserved } from '../core/sizing/observed.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Found, ServerFacts } from '../postgres/adapter.ts';
 import { type EndpointSaid, endpointsFacts } from '../postgres/endpoint.ts';
 import type { Context } from './context.ts';
 import { findFacts } from './facts.ts';
+import { namesOfServer, ROLES, rootOf } from './groups.ts';
 import type { World } from './world.ts';
 
 type Ground = Pick<Context, 'world' | 'settings'>;
@@ -29,25 +30,41 @@ export function factsWith(
   role: Role,
   observed: readonly ObservedServer[],
 ): Found {
+  const { world } = context;
   const found = declaredFacts(context, budgetKey, role);
-  const words = observed.find((one) => one.server === role);
+  const root = rootOf(world, { budgetKey, role });
+  const words = leastOf(
+    namesOfServer(world, root).flatMap((one) => {
+      const isOwn = one.budgetKey === budgetKey;
+      const all = isOwn ? observed : writtenObserved(world, one.budgetKey);
+      return all.filter(({ server }) => server === one.role);
+    }),
+  );
   return found.ok && words !== undefined
-    ? { ok: true, facts: put(found.facts, words, role) }
+    ? { ok: true, facts: put(found.facts, words, root.role) }
     : found;
 }
 
-/** What the object says, or the pools of an endpoint; without the server's own word. */
-export function declaredFacts(context: Ground, budgetKey: string, role: Role): Found {
+/** What the object says, or the pools of an endpoint by all its names; without the server's own word. */
+export function declaredFacts(context: Ground, anyKey: string, anyRole: Role): Found {
   const { world } = context;
+  const { budgetKey, role } = rootOf(world, { budgetKey: anyKey, role: anyRole });
   const spec = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
   const home = budgetKey.slice(0, budgetKey.indexOf('/'));
   const clusterRef = spec?.postgres.clusterRef;
   if (clusterRef !== undefined) {
     return findFacts(context, { clusterRef: { ...clusterRef, namespace: home }, role }, home);
   }
-  const pools = world.pools
-    .byIndex('budget', budgetKey)
-    .filter((pool) => pool.metadata.deletionTimestamp === undefined);
+  const keys = new Set(
+    ROLES.flatMap((one) =>
+      namesOfServer(world, { budgetKey, role: one }).map((name) => name.budgetKey),
+    ),
+  );
+  const pools = [...keys].flatMap((key) =>
+    world.pools
+      .byIndex('budget', key)
+      .filter((pool) => pool.metadata.deletionTimestamp === undefined),
+  );
   const known = endpoints.get(world)?.get(budgetKey);
   if (
     known?.specs.length === pools.length &&
@@ -82,7 +99,7 @@ export function writtenObserved(world: World, budgetKey: string): readonly Obser
 /** By the facts; a server says the same for months, and every look at every pool asks. */
 const puts = new WeakMap<ServerFacts, Map<string, ServerFacts>>();
 
-function put(facts: ServerFacts, observed: ObservedServer, role: Role): ServerFacts {
+function put(facts: ServerFacts, observed: ObservedLimits, role: Role): ServerFacts {
   const { maxConnections, superuserReserved, reserved, inRecovery, systemIdentifier } = observed;
   const text = [role, maxConnections, superuserReserved, reserved, inRecovery, systemIdentifier];
   const key = text.join(' ');

@@ -10,6 +10,7 @@ import type { KubeObject } from '../kube/types.ts';
 import type { Consoles } from './consoles.ts';
 import type { Drains } from './drains.ts';
 import type { Inquiries, ServerRole } from './inquiries.ts';
+import { budgetsOfGroup, connectLinkTriggers } from './link-triggers.ts';
 import type { Passwords } from './passwords.ts';
 import { isReady } from './pods.ts';
 import { connectPostgresTriggers } from './postgres-triggers.ts';
@@ -43,15 +44,19 @@ export function connectTriggers(options: TriggerOptions): void {
   const budgetOf = (pool: KubeObject) => world.budgetOf(pool, options.operatorNamespace);
   const wakeBudgetOf = (pool: KubeObject) => {
     const key = budgetOf(pool);
-    if (key !== undefined) wake.budget(key);
+    // By whatever name: all pools of a server share what it has.
+    if (key !== undefined) for (const one of budgetsOfGroup(world, key)) wake.budget(one);
   };
   const wakeBudgetOfSoon = (pool: KubeObject) => {
     const key = budgetOf(pool);
     if (key !== undefined) wake.budgetSoon(key);
   };
   const wakePoolsOf = (budgetKey: string) => {
-    for (const pool of world.pools.byIndex('budget', budgetKey)) wake.pool(keyOf(pool));
+    for (const key of budgetsOfGroup(world, budgetKey)) {
+      for (const pool of world.pools.byIndex('budget', key)) wake.pool(keyOf(pool));
+    }
   };
+  connectLinkTriggers(world, wake);
 
   world.pools.onChange((change) => {
     if (change.type !== 'updated') {

@@ -4,6 +4,7 @@ import type { ConnectionPoolSpec, ConnectionPoolStatus } from '../api/connection
 import type { Pause } from '../api/pause.ts';
 import { GROUP, VERSION } from '../api/resources.ts';
 import { budgetName, type PostgresTarget } from '../core/budget-name.ts';
+import { addressesOf } from '../core/identity/alias.ts';
 import { POOL_LABEL } from '../core/pool/labels.ts';
 import type { Client } from '../kube/client.ts';
 import type { ReflectorObserver } from '../kube/reflector.ts';
@@ -22,10 +23,19 @@ import {
   statefulSets,
 } from '../kube/types.ts';
 import type { Source } from '../runtime/manager.ts';
+import { sameAsKeys } from './groups.ts';
 import { startedAfter } from './late-source.ts';
 import { PostgresKinds } from './postgres-kinds.ts';
 import { Shelf, type ShelfOptions } from './shelf.ts';
-import { poolUidOf, trimOwned, trimPod, trimPool, trimSecret, trimStatefulSet } from './trim.ts';
+import {
+  poolUidOf,
+  trimOwned,
+  trimPod,
+  trimPool,
+  trimSecret,
+  trimService,
+  trimStatefulSet,
+} from './trim.ts';
 
 export const connectionPools: ResourceType = {
   group: GROUP,
@@ -96,7 +106,8 @@ export class World {
     this.secrets = shelf(secrets, (object, ours) =>
       trimSecret(object, ours, this.pools.byIndex('secret', keyOf(object.metadata)).length > 0),
     );
-    this.services = shelf(services, trimOwned, OURS);
+    // All of them: an endpoint may be a name of one.
+    this.services = shelf(services, trimService);
     this.serviceAccounts = shelf(serviceAccounts, trimOwned, OURS);
     this.disruptionBudgets = shelf(podDisruptionBudgets, trimOwned, OURS);
     this.autoscalers = shelf(horizontalPodAutoscalers, trimOwned, OURS);
@@ -117,12 +128,14 @@ export class World {
     });
     this.pools.addIndex('secret', (pool) => secretsOf(pool));
     this.pools.addIndex('postgres', (pool) => postgresOf(pool));
+    this.budgets.addIndex('sameAs', sameAsKeys);
     this.budgets.addIndex('rowUid', (budget) =>
       ((budget.status as ConnectionBudgetStatus | undefined)?.allotments ?? []).map((r) => r.uid),
     );
     for (const held of [this.pods, this.configMaps, this.statefulSets, this.secrets]) {
       held.addIndex('poolUid', (object) => (poolUidOf(object) === '' ? [] : [poolUidOf(object)]));
     }
+    this.services.addIndex('address', addressesOf);
     this.pods.addIndex('pool', (pod) => {
       const name = pod.metadata.labels?.[POOL_LABEL];
       return name === undefined ? [] : [`${pod.metadata.namespace}/${name}`];

@@ -118,6 +118,8 @@ export interface ShareState {
   /** `namespace/name` of the ConnectionBudget. */
   readonly budget: string;
   readonly explanation: string;
+  /** Why the rest is not here yet, where it is not that others hold it. */
+  readonly waitsFor?: string;
 }
 
 type Shortage = 'NoPod' | 'FewerPods' | 'BelowMin';
@@ -141,6 +143,10 @@ export function shareGranted(state: ShareState): Finding {
   const { share, held, shortage, budget } = state;
   if (shortage === 'NoPod') return tooSmall(state, shortage);
   // Before the other shortages: a pool that has nothing yet is not ready, however little it is to have.
+  if (held < share && state.waitsFor !== undefined) {
+    const message = `${held} of ${share} connections are here: ${state.waitsFor}`;
+    return bad('ShareGranted', { reason: 'AskingServer', message }, 'waiting');
+  }
   if (held < share) {
     return bad(
       'ShareGranted',
