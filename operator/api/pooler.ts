@@ -1,8 +1,9 @@
 // spec.pooler: the pods that run the pooler, and the Service in front of them.
 import { z } from 'zod';
+import { affinity } from './affinity.ts';
 import { autoscaling } from './autoscaling.ts';
-import { annotations, dnsSubdomain, labels, nodeLabels } from './formats.ts';
-import { atomicList, described, fields, listMap, passedOn, patterned, ruled } from './meta.ts';
+import { annotations, dnsSubdomain, labels, labelValue, nodeLabels, taintKey } from './formats.ts';
+import { atomicList, described, fields, listMap, patterned, ruled } from './meta.ts';
 import { resources } from './pod-resources.ts';
 
 const service = fields({
@@ -25,13 +26,13 @@ const image = new RegExp(
 );
 
 const toleration = ruled(
-  passedOn({
-    key: described(z.string().max(317).optional(), 'Key of the taint; without it, every taint.'),
+  fields({
+    key: described(taintKey().optional(), 'Key of the taint; without it, every taint.'),
     operator: described(
       patterned(16, /^(Exists|Equal)$/, 'must be Exists or Equal').optional(),
       'Exists takes any value, Equal the one given. The default of Kubernetes is Equal.',
     ),
-    value: described(z.string().max(63).optional(), 'Value of the taint.'),
+    value: described(labelValue().optional(), 'Value of the taint.'),
     effect: described(
       patterned(
         32,
@@ -116,7 +117,7 @@ const poolerFields = fields({
   ),
   tolerations: described(atomicList(toleration, 64).optional(), 'Tolerations of the pods.'),
   affinity: described(
-    passedOn({}).optional(),
+    affinity.optional(),
     'Affinity of the pods, as in a pod. The pods are spread over nodes and zones without it.',
   ),
   priorityClassName: described(dnsSubdomain().optional(), 'Priority class of the pods.'),

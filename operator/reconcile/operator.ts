@@ -92,7 +92,7 @@ export function createOperator(options: OperatorOptions): Operator {
   };
   const health = new Health({ world, engine, onChange: wake.pool });
   registerPoolMetrics(metrics, world, health, Date.now);
-  const renewals = new Renewals({ world, settings });
+  const renewals = new Renewals({ world, settings, engine });
   const consoles = new Consoles({
     world,
     client,

@@ -88,10 +88,16 @@ test('Fields of a newer CRD are dropped where the object comes from an API serve
 });
 
 test('What is passed on keeps the fields that Spillway does not know', () => {
-  const resources = { claims: [{ name: 'x' }], limits: { memory: '1Gi' } };
-  const parsed = parsePool(pool({ pooler: { resources } }));
-  assert.ok(parsed.ok);
-  assert.deepEqual(parsed.pool.spec.pooler.resources, resources);
+  const terms = [{ topologyKey: 'zone', newer: { x: 1 } }];
+  const affinity = {
+    podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms },
+    nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { newer: [1] } },
+  };
+  for (const unknownFields of ['refuse', 'drop'] as const) {
+    const parsed = parsePool(pool({ pooler: { affinity } }), { unknownFields });
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.pool.spec.pooler.affinity, affinity);
+  }
 });
 
 test('Metadata that only an API server gives may be missing, and is kept where it is there', () => {

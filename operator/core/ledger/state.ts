@@ -20,6 +20,8 @@ export interface Observation {
   readonly caps: readonly CapEntry[];
   /** Server connections it holds, by entry of the axis. */
   readonly sessions: readonly CapEntry[];
+  /** The process is of a version whose word on its file is not believed: it counts, and proves nothing. */
+  readonly tooOld?: true;
 }
 
 export interface PodState {
@@ -80,11 +82,12 @@ export function isProven(holder: HolderState): boolean {
   return isConfirmed(holder) && held(holder) <= fileTotal(holder);
 }
 
-/** The process of the present pod runs with its file. */
+/** The process of the present pod runs with its file, and can be believed. */
 export function isConfirmed(holder: HolderState): boolean {
   const { pod, file, observation } = holder;
   if (pod === undefined || file === undefined || file === 'unreadable' || observation === undefined)
     return false;
+  if (observation.tooOld === true) return false;
   return observation.podUid === pod.uid && observation.generation >= file.generation;
 }
 

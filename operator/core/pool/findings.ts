@@ -235,10 +235,19 @@ export interface PodCounts {
   readonly leaving?: readonly string[];
   /** A pod that serves clients and whose console cannot be asked, with the reason. */
   readonly silent?: string | undefined;
+  /** Pods whose process is too old to be believed, by name. */
+  readonly tooOld?: readonly TooOldPod[];
+}
+
+/** A pod, the version of its pooler, and the oldest that would do. */
+export interface TooOldPod {
+  readonly name: string;
+  readonly version: string;
+  readonly oldest: string;
 }
 
 export function configApplied(pods: PodCounts): Finding {
-  const { confirmed, target, toReplace, restartFor = [], leaving = [], silent } = pods;
+  const { confirmed, target, toReplace, restartFor = [], leaving = [], tooOld = [], silent } = pods;
   if (toReplace > 0) {
     const what = restartFor.length === 0 ? 'the pod template' : restartFor.join(', ');
     return bad(
@@ -248,6 +257,18 @@ export function configApplied(pods: PodCounts): Finding {
         message: `${toReplace} pods are replaced one at a time, because ${what} cannot be changed in a running pod`,
       },
       'waiting',
+    );
+  }
+  const [old] = tooOld;
+  if (old !== undefined) {
+    const others = tooOld.length === 1 ? '' : ` (and ${tooOld.length - 1} more)`;
+    return bad(
+      'ConfigApplied',
+      {
+        reason: 'PoolerTooOld',
+        message: `Pod ${old.name}${others} runs version ${old.version} of the pooler, which may keep old settings and not say so: its connections stay charged, and it gets no more. Set spec.pooler.image to one with ${old.oldest} or newer; where it is not set, the image is the operator's own setting (poolerImage of the chart)`,
+      },
+      'stalled',
     );
   }
   const message = `${confirmed} of ${target} pods have confirmed their configuration`;

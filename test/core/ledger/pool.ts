@@ -22,6 +22,8 @@ export interface HolderWords {
   readonly terminating?: boolean;
   /** What the process of the pod said: generation, caps, sessions. */
   readonly said?: readonly [number, Caps, Caps?];
+  /** It is of a version that is not believed. */
+  readonly tooOld?: true;
   /** It was the process of another pod that said so. */
   readonly saidByAnother?: boolean;
 }
@@ -45,6 +47,7 @@ export function holder(ordinal: number, words: HolderWords): HolderState {
             generation: said[0],
             caps: entriesOf(said[1]),
             sessions: entriesOf(said[2] ?? {}),
+            ...(words.tooOld === undefined ? {} : { tooOld: true }),
           },
         }),
     asked: true,
