@@ -48,7 +48,7 @@ function sufficient({ short }: BudgetPlan): Judged {
     ...(others.length === 0
       ? []
       : [
-          `there is nothing for ${named(others)}: raise total, give Postgres more cores, or lower what the pools ask for`,
+          `there is nothing for ${named(others)}: raise total or share, give Postgres more cores, or lower what the pools ask for`,
         ]),
   ].join('; ');
   const reason = others.length === 0 ? 'NamespaceMaxTooSmall' : 'BudgetTooSmall';

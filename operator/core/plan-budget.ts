@@ -9,6 +9,7 @@ import type { PoolAllotment } from '../api/connection-pool.ts';
 import type { Found } from '../postgres/adapter.ts';
 import { type AllotmentClaim, planAllotments } from './ledger/allotments.ts';
 import { ASKED, isAsked } from './sizing/observed.ts';
+import { ownersTotal, ownersWords } from './sizing/server-budget.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
 import { whyOf } from './sizing/sources.ts';
 
@@ -160,9 +161,9 @@ function explain({ budget, limits, facts }: SizedServer): string {
   const cores = `${(limits.milliCores ?? 1000) / 1000} cores × ${limits.milliCoresFactor / 1000} + ${limits.spindles} = ${budget.optimum}`;
   switch (budget.decidedBy) {
     case 'owner':
-      return `the owner says ${limits.total}; ${guard}`;
+      return `the owner says ${ownersWords(limits)}; ${guard}`;
     case 'guard':
-      return `${guard}, less than ${limits.total === undefined ? cores : `the owner's ${limits.total}`}`;
+      return `${guard}, less than ${ownersTotal(limits) === undefined ? cores : `the owner's ${ownersWords(limits)}`}`;
     case 'optimum':
       return budget.total > budget.active
         ? `${cores} for pools in transaction mode; ${guard} for all`

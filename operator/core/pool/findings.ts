@@ -90,7 +90,7 @@ export function coresKnown(facts: ServerFacts, assumed: string): Finding {
     'CoresKnown',
     {
       reason: 'CoresUnknown',
-      message: `Postgres has neither a cpu limit nor a cpu request, so the smallest safe size is used, that of ${assumed}: set one of them, or the ConnectionBudget's total`,
+      message: `Postgres has neither a cpu limit nor a cpu request, so the smallest safe size is used, that of ${assumed}: set one of them, or the ConnectionBudget's total or share`,
     },
     'noted',
   );
@@ -161,7 +161,7 @@ function tooSmall(state: ShareState, shortage: Shortage): Finding {
   const fix =
     state.groupIsFull === true
       ? `raise the max of namespace ${namespace} in spec.namespaces of ConnectionBudget ${budget}, or lower what its pools ask for`
-      : `raise the total of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
+      : `raise the total or share of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
   const message = `${what} (${explanation}): ${fix}`;
   return bad('ShareGranted', { reason: shortageReason(state), message }, effect);
 }
