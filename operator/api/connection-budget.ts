@@ -136,6 +136,9 @@ export const serverRecord = fields({
   budget: counted('Connections that all pools of this server may open together.'),
   allotted: counted('Connections that pools hold now.'),
   free: counted('Connections of the budget that no pool holds.'),
+  over: counted(
+    'Connections beyond the budget that pools hold still, because it became smaller under them: they give them back.',
+  ).optional(),
   explanation: described(text(32768, 0).optional(), 'How the budget came about.'),
 });
 export type ServerRecord = z.infer<typeof serverRecord>;

@@ -122,12 +122,17 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       })),
     );
     waiting.push(...plan.waiting);
-    const allotted = plan.rows.reduce((total, r) => total + r.connections, 0);
+    const sumOf = (some: readonly AllotmentRecord[]) =>
+      some.reduce((total, r) => total + r.connections, 0);
+    const allotted = sumOf(plan.rows);
+    // What a pool that is gone has left is on its way back however large the budget is.
+    const over = sumOf(plan.rows.filter((r) => known.has(r.uid))) - budget;
     servers.push({
       name: role,
       budget,
       allotted,
       free: Math.max(0, budget - allotted),
+      ...(over > 0 ? { over } : {}),
       ...(server === undefined ? {} : { explanation: explain(server) }),
     });
   }

@@ -1,4 +1,4 @@
-// Which changes of a pool's conditions are told as events. Conditions carry the state; events are for what somebody
+// Which changes of the conditions of a pool or a budget are told as events. Conditions carry the state; events are for what somebody
 // would want to be told: something that is in the way, that it has gone, and that the pool serves.
 import type { Condition } from '../api/conditions.ts';
 import { newsOf } from '../core/pool/conditions.ts';
@@ -7,6 +7,8 @@ import type { EventText } from '../kube/events.ts';
 /** What every pool passes through on its way: no event each time a pod starts. A server that nobody can ask is no fault. */
 const onTheWay: ReadonlySet<string> = new Set([
   'EntriesLeaving',
+  // That something is shared anew is no fault; a server that became too small is (BudgetShrank).
+  'GivingBack',
   'NotAnswered',
   'NotConfirmed',
   'NotReached',

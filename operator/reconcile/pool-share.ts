@@ -21,6 +21,18 @@ export function rowOf(context: Context, budgetKey: string | undefined, pool: Con
   );
 }
 
+/** The budget of the pool's server, while it is less than what pools hold; as the ConnectionBudget says it. */
+export function shrunkBudget(
+  context: Context,
+  budgetKey: string | undefined,
+  pool: ConnectionPool,
+): number | undefined {
+  const budget = budgetKey === undefined ? undefined : context.world.budgets.getKey(budgetKey);
+  const { servers = [] } = (budget?.status ?? {}) as ConnectionBudgetStatus;
+  const server = servers.find((s) => s.name === pool.spec.postgres.role);
+  return (server?.over ?? 0) > 0 ? server?.budget : undefined;
+}
+
 export function refusal(
   context: Context,
   budgetKey: string | undefined,

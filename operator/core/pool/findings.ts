@@ -187,16 +187,22 @@ export function withinBudget(state: {
   readonly charged: number;
   /** Holders that have not proven their configuration and keep their charge. */
   readonly unproven: readonly string[];
+  /** What all pools of the server may open together, while that is less than what they hold. */
+  readonly shrunkTo?: number | undefined;
 }): Finding {
-  const { allotted, charged, unproven } = state;
+  const { allotted, charged, unproven, shrunkTo } = state;
   const who = unproven.length === 0 ? '' : `; not proven yet: ${unproven.join(', ')}`;
   if (charged > allotted) {
     const count = Number.isFinite(charged) ? `${charged}` : 'An unknown number of';
+    const why =
+      shrunkTo === undefined
+        ? ''
+        : `, because the budget of all pools became smaller than what they hold, ${shrunkTo}`;
     return bad(
       'WithinBudget',
       {
-        reason: 'GivingBack',
-        message: `${count} connections can be open and ${allotted} are allotted: they are closed as clients release them${who}`,
+        reason: shrunkTo === undefined ? 'GivingBack' : 'BudgetShrank',
+        message: `${count} connections can be open and ${allotted} are allotted${why}: they are closed as clients release them${who}`,
       },
       'waiting',
     );
