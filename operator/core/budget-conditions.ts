@@ -2,12 +2,20 @@
 // every pool has enough.
 import type { BudgetPlan } from './plan-budget.ts';
 import type { Judged } from './pool/conditions.ts';
+import { holdersOf } from './pool/late.ts';
 
-export function budgetConditions(plan: BudgetPlan): Judged[] {
+/** `deleting`: somebody has deleted it, and it is held by those who have a row in it. */
+export function budgetConditions(plan: BudgetPlan, deleting = false): Judged[] {
   const within = withinBudget(plan);
   const waiting = plan.waiting.length;
-  const first: Judged =
-    within.status === 'False'
+  const first: Judged = deleting
+    ? {
+        type: 'Ready',
+        status: 'False',
+        reason: 'BeingDeleted',
+        message: `It is deleted, and held until its pools are gone: ${holdersOf(plan.allotments)}. They keep what they have; a new pool gets nothing of it`,
+      }
+    : within.status === 'False'
       ? { ...within, type: 'Ready' }
       : waiting > 0
         ? {

@@ -18,7 +18,7 @@ import type { Found } from '../postgres/adapter.ts';
 import { done, type Outcome, type Run } from '../runtime/controller.ts';
 import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
-import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
+import { allAsked, asPool, axisFor, chargeOf, isLate } from './gather.ts';
 import { eventsOf } from './news.ts';
 import { sameJson } from './same.ts';
 import { factsWith } from './server-facts.ts';
@@ -44,22 +44,25 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   }
   const spec = live.spec as ConnectionBudgetSpec;
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
-  const asked = askedOf(context, key, pools, status);
-  const servers = serversOf(context, key, pools, asked.observed);
+  const drawing = pools.filter((pool) => !isLate(pool, live));
+  const asked = askedOf(context, key, drawing, status);
+  const servers = serversOf(context, key, drawing, asked.observed);
   const plan = planBudget({
     spec,
     status,
-    pools: pools.map((pool) => poolOf(context, pool, namespace, spec, servers)),
+    pools: drawing.map((pool) => poolOf(context, pool, namespace, spec, servers)),
     servers,
     remains: (uid) => world.remainsOf(uid),
-    mayRaise: pools.every((pool) => allAsked(context, asPool(pool))),
+    mayRaise: drawing.every((pool) => allAsked(context, asPool(pool))),
     // What read pools still have on a replica that was promoted comes on top of what the primary's pools have.
     heldBack: new Set(
-      pools.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
+      drawing.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
     ),
   });
-  await write(context, live, status, plan, asked, run);
-  return finish(context, live, plan, pools.length, run);
+  const held = plan.allotments.length > 0 || drawing.length > 0;
+  const deleting = live.metadata.deletionTimestamp !== undefined;
+  if (held || !deleting) await write(context, live, status, plan, asked, run);
+  return finish(context, live, held, run);
 }
 
 function poolOf(
@@ -151,7 +154,7 @@ async function write(
     observedGeneration: generation,
     conditions: mergeConditions(
       before.conditions,
-      [...budgetConditions(plan), ...asked.judged],
+      [...budgetConditions(plan, live.metadata.deletionTimestamp !== undefined), ...asked.judged],
       generation,
       context.now(),
     ) as Condition[],
@@ -177,8 +180,7 @@ async function write(
 async function finish(
   context: Context,
   live: KubeObject,
-  plan: BudgetPlan,
-  pools: number,
+  held: boolean,
   run: Run,
 ): Promise<Outcome> {
   const { client, world } = context;
@@ -192,7 +194,6 @@ async function finish(
   live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
   const deleting = live.metadata.deletionTimestamp !== undefined;
-  const held = plan.allotments.length > 0 || pools > 0;
   const ours = live.metadata.labels?.['app.kubernetes.io/managed-by'] === 'spillway';
   const has = finalizers.includes(HOLDERS_FINALIZER);
   const rest = finalizers.filter((f) => f !== HOLDERS_FINALIZER);

@@ -34,7 +34,11 @@ export function eventsOf(
     if (type === 'Reconciling' || type === 'Stalled') return [];
     // A pause is somebody's wish, and nothing that is in the way.
     if (type === 'Paused') return onTheWay.has(reason) ? [] : [{ type: 'Normal', reason, message }];
-    if (type === 'Ready') return status === 'True' ? [{ type: 'Normal', reason, message }] : [];
+    if (type === 'Ready') {
+      if (status === 'True') return [{ type: 'Normal', reason, message }];
+      // No finding of a budget says this.
+      return reason === 'BeingDeleted' ? [{ type: 'Warning', reason, message }] : [];
+    }
     if (badWhenTrue.has(type)) {
       if (status === 'True') return [{ type: 'Warning', reason, message }];
       return before?.status === 'True' ? [{ type: 'Normal', reason, message }] : [];

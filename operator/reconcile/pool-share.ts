@@ -6,12 +6,15 @@ import type { PoolLedgerPlan } from '../core/plan-pool.ts';
 import { attachFault } from '../core/pool/attach.ts';
 import { explanationOf } from '../core/pool/explanation.ts';
 import { type Finding, shareGranted, unknown } from '../core/pool/findings.ts';
+import { lateFault } from '../core/pool/late.ts';
 import { ASSUMED_MILLI_CORES } from '../core/sizing/server-budget.ts';
 import { podSizes, type SizedPool, sizingNumbers } from '../core/sizing/size-server.ts';
 import { sourcesOf } from '../core/sizing/sources.ts';
-import type { ServerFacts } from '../postgres/adapter.ts';
+import type { KubeObject } from '../kube/types.ts';
+import type { Fault, ServerFacts } from '../postgres/adapter.ts';
 import { type CountedClients, clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
+import { isLate } from './gather.ts';
 
 export function rowOf(context: Context, budgetKey: string | undefined, pool: ConnectionPool) {
   const budget = budgetKey === undefined ? undefined : context.world.budgets.getKey(budgetKey);
@@ -33,17 +36,21 @@ export function shrunkBudget(
   return (server?.over ?? 0) > 0 ? server?.budget : undefined;
 }
 
+/** Why the pool may not draw from its budget. */
 export function refusal(
   context: Context,
   budgetKey: string | undefined,
-  pool: ConnectionPool,
+  object: KubeObject,
 ): { finding: Finding } | undefined {
   const budget = budgetKey === undefined ? undefined : context.world.budgets.getKey(budgetKey);
   if (budget === undefined || budgetKey === undefined) return undefined;
+  const refused = (fault: Fault, effect: Finding['effect']) => ({
+    finding: { type: 'ShareGranted', status: 'False', ...fault, effect } as const,
+  });
   const owner = budget.spec as ConnectionBudgetSpec;
-  const fault = attachFault(pool.metadata.namespace, budgetKey, owner);
-  if (fault === undefined) return undefined;
-  return { finding: { type: 'ShareGranted', status: 'False', ...fault, effect: 'stalled' } };
+  const fault = attachFault(object.metadata.namespace ?? '', budgetKey, owner);
+  if (fault !== undefined) return refused(fault, 'stalled');
+  return isLate(object, budget) ? refused(lateFault(budgetKey), 'waiting') : undefined;
 }
 
 export interface Share {
@@ -66,7 +73,8 @@ export function shareOf(
     return { finding: unknown('ShareGranted', 'The Postgres has to be found first.') };
   }
   const { world } = context;
-  const budget = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
+  const ledgerObject = world.budgets.getKey(budgetKey);
+  const budget = ledgerObject?.spec as ConnectionBudgetSpec | undefined;
   const { role } = pool.spec.postgres;
   const { pools, server } = context.servers.of(context, budgetKey, role, facts);
   const own = pools.find((p) => p.uid === pool.metadata.uid);
@@ -85,6 +93,7 @@ export function shareOf(
       ...(share?.groupIsFull === undefined ? {} : { groupIsFull: share.groupIsFull }),
       namespace: pool.metadata.namespace,
       budget: budgetKey,
+      ...(ledgerObject?.metadata.deletionTimestamp === undefined ? {} : { budgetIsDeleted: true }),
       explanation,
     }),
     sizing: {

@@ -12,6 +12,7 @@ import type { Found, ServerFacts } from '../postgres/adapter.ts';
 import { type EndpointSaid, endpointsFacts } from '../postgres/endpoint.ts';
 import type { Context } from './context.ts';
 import { findFacts } from './facts.ts';
+import { isLate } from './gather.ts';
 import type { World } from './world.ts';
 
 type Ground = Pick<Context, 'world' | 'settings'>;
@@ -39,7 +40,8 @@ export function factsWith(
 /** What the object says, or the pools of an endpoint; without the server's own word. */
 export function declaredFacts(context: Ground, budgetKey: string, role: Role): Found {
   const { world } = context;
-  const spec = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
+  const budget = world.budgets.getKey(budgetKey);
+  const spec = budget?.spec as ConnectionBudgetSpec | undefined;
   const home = budgetKey.slice(0, budgetKey.indexOf('/'));
   const clusterRef = spec?.postgres.clusterRef;
   if (clusterRef !== undefined) {
@@ -47,7 +49,7 @@ export function declaredFacts(context: Ground, budgetKey: string, role: Role): F
   }
   const pools = world.pools
     .byIndex('budget', budgetKey)
-    .filter((pool) => pool.metadata.deletionTimestamp === undefined);
+    .filter((pool) => pool.metadata.deletionTimestamp === undefined && !isLate(pool, budget));
   const known = endpoints.get(world)?.get(budgetKey);
   if (
     known?.specs.length === pools.length &&

@@ -8,7 +8,7 @@ import { type SizedPool, type SizedServer, sizeServer } from '../core/sizing/siz
 import type { KubeObject } from '../kube/types.ts';
 import type { ServerFacts } from '../postgres/adapter.ts';
 import type { Context } from './context.ts';
-import { axisFor } from './gather.ts';
+import { axisFor, isLate } from './gather.ts';
 
 export interface ServerPools {
   readonly pools: readonly SizedPool[];
@@ -32,10 +32,11 @@ export class Servers {
     facts: ServerFacts,
   ): ServerPools {
     const { world } = context;
-    const owner = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
+    const budget = world.budgets.getKey(budgetKey);
+    const owner = budget?.spec as ConnectionBudgetSpec | undefined;
     const objects = world.pools
       .byIndex('budget', budgetKey)
-      .filter((pool) => pool.metadata.deletionTimestamp === undefined)
+      .filter((pool) => pool.metadata.deletionTimestamp === undefined && !isLate(pool, budget))
       .filter((pool) => specOf(pool).postgres.role === role);
     const specs = objects.map((pool) => pool.spec);
     const key = `${budgetKey} ${role}`;

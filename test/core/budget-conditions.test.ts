@@ -108,6 +108,17 @@ for (const [sentence, [planned, expected]] of Object.entries(cases)) {
   });
 }
 
+test('a budget that is deleted says who holds it, whatever else there is to say', () => {
+  const all = plan(4, [
+    ['b', 9],
+    ['a', 8, 'gone'],
+  ]);
+  const [ready, within] = budgetConditions(all, true);
+  assert.deepEqual([ready?.status, ready?.reason], ['False', 'BeingDeleted']);
+  assert.match(ready?.message ?? '', /held until its pools are gone: shop\/a, shop\/b\./);
+  assert.equal(within?.reason, 'GivingBack');
+});
+
 test('a budget that became too small says what there is now and why, what pools hold, and what is over', () => {
   const shrunk = plan(4, [
     ['a', 9],

@@ -59,6 +59,11 @@ const cases: Readonly<Record<string, [string[] | undefined, string[], string[]]>
     ['Ready True Shared', 'WithinBudget True Within'],
     ['Normal Shared', 'Normal Within'],
   ],
+  'a budget that is deleted under its pools is told, once': [
+    ['Ready True Shared'],
+    ['Ready False BeingDeleted', 'WithinBudget True Within'],
+    ['Warning BeingDeleted'],
+  ],
   'another reason is news': [
     ['PodsReady False PodsNotReady'],
     ['PodsReady False ErrImagePull'],

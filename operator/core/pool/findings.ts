@@ -117,6 +117,8 @@ export interface ShareState {
   readonly namespace: string;
   /** `namespace/name` of the ConnectionBudget. */
   readonly budget: string;
+  /** Somebody has deleted the budget; this pool is one of those that hold it. */
+  readonly budgetIsDeleted?: boolean;
   readonly explanation: string;
 }
 
@@ -152,7 +154,15 @@ export function shareGranted(state: ShareState): Finding {
     );
   }
   if (shortage !== undefined) return tooSmall(state, shortage);
-  return good('ShareGranted', 'Granted', `${share} connections of ConnectionBudget ${budget}`);
+  const message = `${share} connections of ConnectionBudget ${budget}`;
+  if (state.budgetIsDeleted === true) {
+    return good(
+      'ShareGranted',
+      'BudgetBeingDeleted',
+      `${message}, which is deleted: it is held until its pools are gone, and gives nothing to new ones`,
+    );
+  }
+  return good('ShareGranted', 'Granted', message);
 }
 
 function tooSmall(state: ShareState, shortage: Shortage): Finding {
