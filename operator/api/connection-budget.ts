@@ -49,7 +49,8 @@ const postgres = ruled(
 
 const endpointMax = 'self.postgres.endpoint.maxConnections';
 const endpointReserved = 'self.postgres.endpoint.reservedConnections';
-const ownerSaid = 'has(self.total) || has(self.slack) || self.reserved.size() > 0';
+const ownerSaid =
+  'has(self.total) || has(self.share) || has(self.slack) || self.reserved.size() > 0';
 const defaultSlack = `(${endpointMax} > 50 ? (${endpointMax} + 9) / 10 : 5)`;
 
 export const connectionBudgetSpec = ruled(
@@ -61,6 +62,10 @@ export const connectionBudgetSpec = ruled(
     total: described(
       z.int().min(1).max(262143).optional(),
       'Connections that all pools together may open to one server, instead of the number computed from its cores.',
+    ),
+    share: described(
+      z.int().min(1).max(100).optional(),
+      'The same as a part of max_connections, in percent: it follows the server. Never more than reserved and slack leave. Either total or share.',
     ),
     reserved: described(
       listMap(setAside, ['name'], 32).default([]),
@@ -84,12 +89,21 @@ export const connectionBudgetSpec = ruled(
     ),
   }),
   {
+    cel: '!has(self.total) || !has(self.share)',
+    holds: ({ total, share }) => total === undefined || share === undefined,
+    message:
+      'total and share cannot both be set, because each says how much all pools may have together: remove one of them',
+    at: '.share',
+  },
+  {
     // Where the owner said nothing Spillway itself may have made the object: its status then says what is short.
-    // Only where the limit is said: one that is not yet known cannot be exceeded.
+    // Only where the limit is said: one that is not yet known cannot be exceeded. A share is whatever is left of it, so
+    // one connection has to be.
     cel: `!has(self.postgres.endpoint) || !has(${endpointMax}) || !(${ownerSaid}) || (has(self.total) ? self.total : 1) + self.reserved.map(r, r.connections).sum() + (has(self.slack) ? self.slack : ${defaultSlack}) + (has(${endpointReserved}) ? ${endpointReserved} : ${DEFAULT_RESERVED}) <= ${endpointMax}`,
-    holds: ({ postgres: { endpoint }, total, slack, reserved }) => {
+    holds: ({ postgres: { endpoint }, total, share, slack, reserved }) => {
       if (endpoint?.maxConnections === undefined) return true;
-      if (total === undefined && slack === undefined && reserved.length === 0) return true;
+      const said = total ?? share ?? slack;
+      if (said === undefined && reserved.length === 0) return true;
       const { maxConnections, reservedConnections = DEFAULT_RESERVED } = endpoint;
       const setAside = reserved.reduce((sum, r) => sum + r.connections, 0);
       const free = slack ?? Math.max(5, Math.ceil(maxConnections / 10));
@@ -147,6 +161,9 @@ export const serverRecord = fields({
   budget: counted('Connections that all pools of this server may open together.'),
   allotted: counted('Connections that pools hold now.'),
   free: counted('Connections of the budget that no pool holds.'),
+  over: counted(
+    'Connections beyond the budget that pools hold still, because it became smaller under them: they give them back.',
+  ).optional(),
   explanation: described(text(32768, 0).optional(), 'How the budget came about.'),
 });
 export type ServerRecord = z.infer<typeof serverRecord>;

@@ -11,6 +11,7 @@ import type { Found } from '../postgres/adapter.ts';
 import { claimOfBudget, type ServerGroup } from './identity/group.ts';
 import { type AllotmentClaim, planAllotments, takeAllotment } from './ledger/allotments.ts';
 import { ASKED, isAsked } from './sizing/observed.ts';
+import { ownersTotal, ownersWords } from './sizing/server-budget.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
 import { whyOf } from './sizing/sources.ts';
 
@@ -146,12 +147,17 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       })),
     );
     waiting.push(...plan.waiting);
-    const allotted = plan.rows.reduce((total, r) => total + r.connections, 0);
+    const sumOf = (some: readonly AllotmentRecord[]) =>
+      some.reduce((total, r) => total + r.connections, 0);
+    const allotted = sumOf(plan.rows);
+    // What a pool that is gone has left is on its way back however large the budget is.
+    const over = sumOf(plan.rows.filter((r) => known.has(r.uid))) - budget;
     servers.push({
       name: role,
       budget,
       allotted,
       free: Math.max(0, budget - allotted),
+      ...(over > 0 ? { over } : {}),
       ...(parent === undefined
         ? {}
         : { sameAs: parent.sameAs, taken: taken ?? { connections: 0, serial: 0 } }),
@@ -211,9 +217,9 @@ function explain({ budget, limits, facts }: SizedServer): string {
   const cores = `${(limits.milliCores ?? 1000) / 1000} cores × ${limits.milliCoresFactor / 1000} + ${limits.spindles} = ${budget.optimum}`;
   switch (budget.decidedBy) {
     case 'owner':
-      return `the owner says ${limits.total}; ${guard}`;
+      return `the owner says ${ownersWords(limits)}; ${guard}`;
     case 'guard':
-      return `${guard}, less than ${limits.total === undefined ? cores : `the owner's ${limits.total}`}`;
+      return `${guard}, less than ${ownersTotal(limits) === undefined ? cores : `the owner's ${ownersWords(limits)}`}`;
     case 'optimum':
       return budget.total > budget.active
         ? `${cores} for pools in transaction mode; ${guard} for all`

@@ -20,7 +20,7 @@ import type { Found } from '../postgres/adapter.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
-import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
+import { allAsked, asPool, axisFor, chargeOf, isLate } from './gather.ts';
 import { childrenOf, ownerOf, ROLES } from './groups.ts';
 import { clusterOf, groupOf, poolsOfGroup, rolesOf } from './links.ts';
 import { eventsOf } from './news.ts';
@@ -48,14 +48,15 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   }
   const spec = live.spec as ConnectionBudgetSpec;
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
-  const asked = askedOf(context, key, pools, status);
+  const drawing = pools.filter((pool) => !isLate(pool, live));
+  const asked = askedOf(context, key, drawing, status);
   const servers = serversOf(context, key, asked.observed);
   const names = namesOf(context, live, servers);
   const together = ROLES.flatMap((role) => poolsOfGroup(world, { budgetKey: key, role }));
   const plan = planBudget({
     spec,
     status,
-    pools: pools.map((pool) => poolOf(context, pool, key, servers)),
+    pools: drawing.map((pool) => poolOf(context, pool, key, servers)),
     servers,
     remains: (uid) => world.remainsOf(uid),
     mayRaise: together.every((pool) => allAsked(context, asPool(pool))),
@@ -65,12 +66,14 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
     ),
     groups: names.groups,
   });
-  await write(context, live, status, plan, asked, run);
+  const isHeld = plan.allotments.length > 0 || drawing.length > 0 || isDrawnFrom(world, live);
+  const deleting = live.metadata.deletionTimestamp !== undefined;
+  if (isHeld || !deleting) await write(context, live, status, plan, asked, run);
   // After that it is known that somebody draws from it, or it would go as one that nobody needs.
   for (const { sameAs } of plan.servers) {
     if (sameAs !== undefined) await createAbove(context, live, sameAs, run);
   }
-  const outcome = await finish(context, live, plan, pools.length, run);
+  const outcome = await finish(context, live, isHeld, run);
   return names.againSeconds === undefined ? outcome : after(names.againSeconds);
 }
 
@@ -207,7 +210,11 @@ async function write(
     observedGeneration: generation,
     conditions: mergeConditions(
       before.conditions,
-      [...budgetConditions(plan), ...sameServerCondition(plan), ...asked.judged],
+      [
+        ...budgetConditions(plan, live.metadata.deletionTimestamp !== undefined),
+        ...sameServerCondition(plan),
+        ...asked.judged,
+      ],
       generation,
       context.now(),
     ) as Condition[],
@@ -233,8 +240,7 @@ async function write(
 async function finish(
   context: Context,
   live: KubeObject,
-  plan: BudgetPlan,
-  pools: number,
+  held: boolean,
   run: Run,
 ): Promise<Outcome> {
   const { client, world } = context;
@@ -248,7 +254,6 @@ async function finish(
   live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
   const deleting = live.metadata.deletionTimestamp !== undefined;
-  const held = plan.allotments.length > 0 || pools > 0 || isDrawnFrom(world, live);
   const ours = live.metadata.labels?.['app.kubernetes.io/managed-by'] === 'spillway';
   const has = finalizers.includes(HOLDERS_FINALIZER);
   const rest = finalizers.filter((f) => f !== HOLDERS_FINALIZER);

@@ -3,24 +3,19 @@
 import type {
   ConnectionBudgetSpec,
   ConnectionBudgetStatus,
-  SameServer,
   ServerRecord,
 } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import { rowUidOf } from '../core/identity/group.ts';
+import { idOf, type ServerId, textOf } from '../core/identity/server-id.ts';
 import { type Attachable, attachFault } from '../core/pool/attach.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Fault } from '../postgres/adapter.ts';
+import { isLate } from './gather.ts';
 import type { World } from './world.ts';
 
 export type ServerRole = ConnectionPoolSpec['postgres']['role'];
 export const ROLES: readonly ServerRole[] = ['primary', 'replicas'];
-
-/** A server of a ConnectionBudget; `budgetKey` is `namespace/name`. */
-export interface ServerId {
-  readonly budgetKey: string;
-  readonly role: ServerRole;
-}
 
 /** Budgets draw from older ones only, so a chain ends; this is a guard against what somebody wrote by hand. */
 const MOST_HOPS = 16;
@@ -70,18 +65,19 @@ export function childrenOf(world: World, { budgetKey, role }: ServerId): ServerI
     .sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1));
 }
 
-/** Under which a budget is found by those that it draws from. */
-export function sameAsKeys(budget: KubeObject): string[] {
-  const servers = (budget.status as ConnectionBudgetStatus | undefined)?.servers ?? [];
-  return servers.flatMap(({ sameAs }) => (sameAs === undefined ? [] : [textOf(idOf(sameAs))]));
-}
-
 /** Live pools that draw from a server by this very name. */
 export function poolsOfServer(world: World, { budgetKey, role }: ServerId): KubeObject[] {
+  return poolsOfBudget(world, budgetKey).filter(
+    (pool) => (pool.spec as ConnectionPoolSpec).postgres.role === role,
+  );
+}
+
+/** Live pools that draw from a budget, of any role; those that wait for its successor are none. */
+export function poolsOfBudget(world: World, budgetKey: string): KubeObject[] {
+  const budget = world.budgets.getKey(budgetKey);
   return world.pools
     .byIndex('budget', budgetKey)
-    .filter((pool) => pool.metadata.deletionTimestamp === undefined)
-    .filter((pool) => (pool.spec as ConnectionPoolSpec).postgres.role === role);
+    .filter((pool) => pool.metadata.deletionTimestamp === undefined && !isLate(pool, budget));
 }
 
 /** The owner's word on a server, and the budget that has it. */
@@ -112,17 +108,6 @@ export function rowAbove(world: World, { budgetKey, role }: ServerId) {
   return above?.allotments?.find((row) => row.uid === uid && row.server === sameAs.server);
 }
 
-export function idOf({ namespace, name, server }: SameServer): ServerId {
-  return {
-    budgetKey: `${namespace}/${name}`,
-    role: server === 'replicas' ? 'replicas' : 'primary',
-  };
-}
-
 function isSame(a: ServerId, b: ServerId): boolean {
   return a.budgetKey === b.budgetKey && a.role === b.role;
-}
-
-function textOf({ budgetKey, role }: ServerId): string {
-  return `${budgetKey}/${role}`;
 }

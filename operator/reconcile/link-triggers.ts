@@ -1,9 +1,10 @@
 // Which change may show that two ConnectionBudgets are of one server, or concerns all that are: the budgets are woken.
 import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connection-budget.ts';
+import { drawnServers } from '../core/identity/server-id.ts';
 import { MANAGED_BY_LABEL, poolKeyOf } from '../core/pool/labels.ts';
 import type { Change } from '../kube/change.ts';
 import { type KubeObject, keyOf } from '../kube/types.ts';
-import { childrenOf, namesOfServer, ROLES, rootOf, sameAsKeys } from './groups.ts';
+import { childrenOf, namesOfServer, ROLES, rootOf } from './groups.ts';
 import type { World } from './world.ts';
 
 export interface LinkWake {
@@ -60,7 +61,9 @@ function onBudget(world: World, wake: LinkWake, change: Change): void {
 function above(budget: KubeObject | undefined): string[] {
   return budget === undefined
     ? []
-    : sameAsKeys(budget).map((key) => key.slice(0, key.lastIndexOf('/')));
+    : drawnServers(budget.status as ConnectionBudgetStatus | undefined).map((key) =>
+        key.slice(0, key.lastIndexOf('/')),
+      );
 }
 
 /** Budgets whose row in this one has changed. */

@@ -7,6 +7,7 @@ import { budgetName } from '../core/budget-name.ts';
 import { type KnownServer, type Route, routeOf, serverAt } from '../core/identity/alias.ts';
 import { type ChildBudget, childBudgetOf, type ServerGroup } from '../core/identity/group.ts';
 import { type FoundCluster, linkOf, type NamedServer } from '../core/identity/same-server.ts';
+import { idOf, type ServerId } from '../core/identity/server-id.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { keyOf } from '../kube/types.ts';
 import { adapterFor } from '../postgres/table.ts';
@@ -14,7 +15,6 @@ import type { Context } from './context.ts';
 import { findFacts } from './facts.ts';
 import {
   childrenOf,
-  idOf,
   namesOfServer,
   ownerOf,
   poolsOfServer,
@@ -22,7 +22,6 @@ import {
   recordOf,
   rootOf,
   rowAbove,
-  type ServerId,
   type ServerRole,
 } from './groups.ts';
 import { isReady } from './pods.ts';

@@ -16,6 +16,7 @@ import { eventsOf } from './news.ts';
 import { lookAtPauseEnd, pauseFindings } from './pause.ts';
 import { podFacts } from './pods.ts';
 import { confirmedOf, drainingNow, silentPod, tooOldPods } from './pool-progress.ts';
+import { shrunkBudget } from './pool-share.ts';
 import type { Replacing } from './roll.ts';
 import { sameJson } from './same.ts';
 import { connectionPools, statusOf } from './world.ts';
@@ -78,6 +79,7 @@ export async function writeStatus(
         allotted: ledger.allotment.connections,
         charged: ledger.holders.charged,
         unproven: ledger.holders.unproven,
+        shrunkTo: shrunkBudget(context, said.budgetKey, pool),
       }),
       podsReady(pods, now.fault),
       configApplied(pods),

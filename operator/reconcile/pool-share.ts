@@ -6,12 +6,15 @@ import { ASKED_FIRST } from '../core/plan-budget.ts';
 import type { PoolLedgerPlan } from '../core/plan-pool.ts';
 import { explanationOf } from '../core/pool/explanation.ts';
 import { type Finding, shareGranted, unknown } from '../core/pool/findings.ts';
+import { lateFault } from '../core/pool/late.ts';
 import { ASSUMED_MILLI_CORES } from '../core/sizing/server-budget.ts';
 import { podSizes, type SizedPool, sizingNumbers } from '../core/sizing/size-server.ts';
 import { sourcesOf } from '../core/sizing/sources.ts';
-import type { ServerFacts } from '../postgres/adapter.ts';
+import type { KubeObject } from '../kube/types.ts';
+import type { Fault, ServerFacts } from '../postgres/adapter.ts';
 import { type CountedClients, clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
+import { asPool, isLate } from './gather.ts';
 import { attachFaultAt, ownerOf } from './groups.ts';
 
 export function rowOf(context: Context, budgetKey: string | undefined, pool: ConnectionPool) {
@@ -22,16 +25,34 @@ export function rowOf(context: Context, budgetKey: string | undefined, pool: Con
   );
 }
 
-export function refusal(
+/** The budget of the pool's server, while it is less than what pools hold; as the ConnectionBudget says it. */
+export function shrunkBudget(
   context: Context,
   budgetKey: string | undefined,
   pool: ConnectionPool,
+): number | undefined {
+  const budget = budgetKey === undefined ? undefined : context.world.budgets.getKey(budgetKey);
+  const { servers = [] } = (budget?.status ?? {}) as ConnectionBudgetStatus;
+  const server = servers.find((s) => s.name === pool.spec.postgres.role);
+  return (server?.over ?? 0) > 0 ? server?.budget : undefined;
+}
+
+/** Why the pool may not draw from its budget. */
+export function refusal(
+  context: Context,
+  budgetKey: string | undefined,
+  object: KubeObject,
 ): { finding: Finding } | undefined {
   if (budgetKey === undefined) return undefined;
-  const { role } = pool.spec.postgres;
-  const fault = attachFaultAt(context.world, pool.metadata.namespace, { budgetKey, role });
-  if (fault === undefined) return undefined;
-  return { finding: { type: 'ShareGranted', status: 'False', ...fault, effect: 'stalled' } };
+  const refused = (fault: Fault, effect: Finding['effect']) => ({
+    finding: { type: 'ShareGranted', status: 'False', ...fault, effect } as const,
+  });
+  const { namespace = '' } = object.metadata;
+  const { role } = asPool(object).spec.postgres;
+  const fault = attachFaultAt(context.world, namespace, { budgetKey, role });
+  if (fault !== undefined) return refused(fault, 'stalled');
+  const budget = context.world.budgets.getKey(budgetKey);
+  return isLate(object, budget) ? refused(lateFault(budgetKey), 'waiting') : undefined;
 }
 
 export interface Share {
@@ -53,6 +74,7 @@ export function shareOf(
   if (facts === undefined || budgetKey === undefined) {
     return { finding: unknown('ShareGranted', 'The Postgres has to be found first.') };
   }
+  const ledgerObject = context.world.budgets.getKey(budgetKey);
   const { role } = pool.spec.postgres;
   const { budgetKey: ownerKey, spec: owner } = ownerOf(context.world, { budgetKey, role });
   const { pools, server } = context.servers.of(context, budgetKey, role, facts);
@@ -72,6 +94,7 @@ export function shareOf(
       ...(share?.groupIsFull === undefined ? {} : { groupIsFull: share.groupIsFull }),
       namespace: pool.metadata.namespace,
       budget: ownerKey,
+      ...(ledgerObject?.metadata.deletionTimestamp === undefined ? {} : { budgetIsDeleted: true }),
       explanation,
       ...(rowOf(context, budgetKey, pool)?.why === ASKED_FIRST ? { waitsFor: ASKED_FIRST } : {}),
     }),

@@ -107,7 +107,9 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   if (server.ok) findings.push(coresKnown(server.facts, '1 core'));
 
   const row = rowOf(context, budgetKey, pool);
-  if (awaitsRow(context, object, row !== undefined)) return after(ROW_SECONDS);
+  const refused = refusal(context, budgetKey, object);
+  const isExpected = row === undefined && refused === undefined;
+  if (awaitsRow(context, object, !isExpected)) return after(ROW_SECONDS);
   if (context.workloads.reading(pool.spec)) return after(1);
   const objects = objectsOf(context, pool);
   const switched = switchedFault(context, objects, axis.axis, pool.spec.databases);
@@ -147,7 +149,6 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const ca = tls?.ca === undefined ? undefined : world.secrets.get(namespace, tls.ca.name);
   const caFault = tls?.found === true && ca === undefined ? caMissing(namespace, tls) : undefined;
   findings.push(credentialsFound(caFault === undefined ? faults : [...faults, caFault]));
-  const refused = refusal(context, budgetKey, pool);
   const share: Share =
     refused ??
     shareOf(

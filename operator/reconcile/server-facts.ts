@@ -12,7 +12,7 @@ import type { Found, ServerFacts } from '../postgres/adapter.ts';
 import { type EndpointSaid, endpointsFacts } from '../postgres/endpoint.ts';
 import type { Context } from './context.ts';
 import { findFacts } from './facts.ts';
-import { namesOfServer, ROLES, rootOf } from './groups.ts';
+import { namesOfServer, poolsOfBudget, ROLES, rootOf } from './groups.ts';
 import type { World } from './world.ts';
 
 type Ground = Pick<Context, 'world' | 'settings'>;
@@ -60,11 +60,7 @@ export function declaredFacts(context: Ground, anyKey: string, anyRole: Role): F
       namesOfServer(world, { budgetKey, role: one }).map((name) => name.budgetKey),
     ),
   );
-  const pools = [...keys].flatMap((key) =>
-    world.pools
-      .byIndex('budget', key)
-      .filter((pool) => pool.metadata.deletionTimestamp === undefined),
-  );
+  const pools = [...keys].flatMap((key) => poolsOfBudget(world, key));
   const known = endpoints.get(world)?.get(budgetKey);
   if (
     known?.specs.length === pools.length &&

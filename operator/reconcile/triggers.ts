@@ -13,6 +13,7 @@ import type { Inquiries, ServerRole } from './inquiries.ts';
 import { budgetsOfGroup, connectLinkTriggers } from './link-triggers.ts';
 import type { Passwords } from './passwords.ts';
 import { isReady } from './pods.ts';
+import { poolsConcerned } from './pools-concerned.ts';
 import { connectPostgresTriggers } from './postgres-triggers.ts';
 import { statusOf, type World } from './world.ts';
 
@@ -90,7 +91,12 @@ export function connectTriggers(options: TriggerOptions): void {
     }
     // Everybody's size comes from what the server said.
     if (observedText(change.new) !== observedText(change.old)) wakePoolsOf(change.key);
-    for (const key of poolsWithNewRow(change.old, change.new)) wake.pool(key);
+    const { keys, roles } = poolsConcerned(statusOfBudget(change.old), statusOfBudget(change.new));
+    for (const key of keys) wake.pool(key);
+    if (roles.size === 0) return;
+    for (const pool of world.pools.byIndex('budget', change.key)) {
+      if (roles.has(roleOf(pool))) wake.pool(keyOf(pool));
+    }
   });
 
   for (const shelf of [
@@ -228,24 +234,12 @@ function ledgerText(pool: KubeObject): string {
   return JSON.stringify([allotment, grants, topology]);
 }
 
-function observedText(budget: KubeObject): string {
-  return JSON.stringify((budget.status as ConnectionBudgetStatus | undefined)?.observed ?? []);
+function statusOfBudget(budget: KubeObject): ConnectionBudgetStatus {
+  return (budget.status ?? {}) as ConnectionBudgetStatus;
 }
 
-function poolsWithNewRow(old: KubeObject, next: KubeObject): string[] {
-  const text = (budget: KubeObject) => {
-    const rows = ((budget.status ?? {}) as ConnectionBudgetStatus).allotments ?? [];
-    return new Map(
-      rows.map((r) => [
-        `${r.namespace}/${r.name}`,
-        `${r.uid} ${r.connections} ${r.serial} ${r.target}`,
-      ]),
-    );
-  };
-  const before = text(old);
-  const after = text(next);
-  const keys = new Set([...before.keys(), ...after.keys()]);
-  return [...keys].filter((key) => before.get(key) !== after.get(key));
+function observedText(budget: KubeObject): string {
+  return JSON.stringify(statusOfBudget(budget).observed ?? []);
 }
 
 function budgetsWithRowOf(world: World, uid: string | undefined): string[] {

@@ -5,6 +5,7 @@ import type { Pause } from '../api/pause.ts';
 import { GROUP, VERSION } from '../api/resources.ts';
 import { budgetName, type PostgresTarget } from '../core/budget-name.ts';
 import { addressesOf } from '../core/identity/alias.ts';
+import { drawnServers } from '../core/identity/server-id.ts';
 import { POOL_LABEL } from '../core/pool/labels.ts';
 import type { Client } from '../kube/client.ts';
 import type { ReflectorObserver } from '../kube/reflector.ts';
@@ -23,7 +24,6 @@ import {
   statefulSets,
 } from '../kube/types.ts';
 import type { Source } from '../runtime/manager.ts';
-import { sameAsKeys } from './groups.ts';
 import { startedAfter } from './late-source.ts';
 import { PostgresKinds } from './postgres-kinds.ts';
 import { Shelf, type ShelfOptions } from './shelf.ts';
@@ -128,7 +128,9 @@ export class World {
     });
     this.pools.addIndex('secret', (pool) => secretsOf(pool));
     this.pools.addIndex('postgres', (pool) => postgresOf(pool));
-    this.budgets.addIndex('sameAs', sameAsKeys);
+    this.budgets.addIndex('sameAs', (budget) =>
+      drawnServers(budget.status as ConnectionBudgetStatus | undefined),
+    );
     this.budgets.addIndex('rowUid', (budget) =>
       ((budget.status as ConnectionBudgetStatus | undefined)?.allotments ?? []).map((r) => r.uid),
     );

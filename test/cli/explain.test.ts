@@ -101,6 +101,18 @@ test('every number says where it was found, or how it was computed', () => {
   });
 });
 
+test("an owner's share of max_connections says of what it is a share, and what bounds it", () => {
+  const ofBudget = (spec: string) => {
+    const [shop] = explained(database, `${budget}  ${spec}\n`, pool('shop'));
+    const source = shop?.sizing.sources?.find(({ field }) => field === 'budget');
+    return `${source?.value}: ${source?.source}`;
+  };
+  const by = 'of max_connections 200 (spec.share of ConnectionBudget shop/statefulset-shop-db)';
+  assert.equal(ofBudget('share: 50'), `100: 50 % ${by}`);
+  const bounded = 'maxConnections − reserved − slack, which is less than';
+  assert.equal(ofBudget('share: 90'), `173: ${bounded} 90 % ${by}`);
+});
+
 test('the shares of the whole server are shown, and which pool is meant', () => {
   const input = [database, budget, pool('shop'), pool('books', '', 'books')].join('---');
   const { stdout } = spillway(['explain', '-f', '-', '--pool', 'books/books'], input);

@@ -6,9 +6,8 @@ import { type BudgetPool, planBudget, type Role } from '../../operator/core/plan
 import { view } from './pool/fixture.ts';
 
 const { server, spec } = view();
-const budget = connectionBudgetSpec.parse({
-  postgres: { clusterRef: { apiGroup: 'apps', kind: 'StatefulSet', name: 'shop-db' } },
-});
+const postgres = { clusterRef: { apiGroup: 'apps', kind: 'StatefulSet', name: 'shop-db' } };
+const budget = connectionBudgetSpec.parse({ postgres });
 const poolOf = (name: string, role: Role): BudgetPool => ({
   uid: `uid-${name}`,
   namespace: 'shop',
@@ -49,3 +48,35 @@ test('while old read sessions may be on the new primary, its pools get nothing m
     ['uid-write'],
   );
 });
+
+const words: Readonly<Record<string, readonly [object, number, string]>> = {
+  'the cores': [{}, 17, '8 cores × 2 + 1 = 17; max_connections 100 − 3 reserved − 10 slack = 87'],
+  "the owner's total": [
+    { total: 40 },
+    40,
+    'the owner says 40; max_connections 100 − 3 reserved − 10 slack = 87',
+  ],
+  "the owner's share": [
+    { share: 50 },
+    50,
+    'the owner says 50 % of max_connections 100 = 50; max_connections 100 − 3 reserved − 10 slack = 87',
+  ],
+  'the guard, which is less than the share': [
+    { share: 90 },
+    87,
+    "max_connections 100 − 3 reserved − 10 slack = 87, less than the owner's 90 % of max_connections 100 = 90",
+  ],
+};
+for (const [what, [said, connections, explanation]] of Object.entries(words)) {
+  test(`the budget says what decides it: ${what}`, () => {
+    const [one] = planBudget({
+      spec: connectionBudgetSpec.parse({ postgres, ...said }),
+      status: undefined,
+      pools: [poolOf('shop', 'primary')],
+      servers: new Map([['primary', { ok: true, facts: server }]] as const),
+      remains: () => true,
+      mayRaise: true,
+    }).servers;
+    assert.deepEqual([one?.budget, one?.explanation], [connections, explanation]);
+  });
+}

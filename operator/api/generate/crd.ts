@@ -191,6 +191,13 @@ const budget: Resource = {
       priority: 1,
     },
     {
+      name: 'Share',
+      type: 'integer',
+      description: "The owner's part of max_connections in percent, where he says one.",
+      jsonPath: '.spec.share',
+      priority: 1,
+    },
+    {
       name: 'Cluster',
       type: 'string',
       description: 'Name of the Postgres cluster.',

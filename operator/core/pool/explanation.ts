@@ -2,6 +2,7 @@
 // 2 pooler pods, 4 each`. It says what decided, in the order of the computation, and nothing else.
 import { entrySizes, isSessionPool, poolMax } from '../sizing/entries.ts';
 import { ASKED, isAsked } from '../sizing/observed.ts';
+import { ownersTotal, ownersWords } from '../sizing/server-budget.ts';
 import type { SizedPool, SizedServer } from '../sizing/size-server.ts';
 import { podSizes } from '../sizing/size-server.ts';
 
@@ -23,8 +24,9 @@ export interface ExplanationInput {
   readonly slack: number;
   /** max_connections less the three before. */
   readonly guard: number;
-  /** The owner's number instead of the optimum. */
+  /** The owner's number instead of the optimum, or his part of max_connections in percent. */
   readonly total?: number;
+  readonly sharePercent?: number;
   /** What the pools of this pool's kind (in session mode or not) may open together. */
   readonly ceiling: number;
   readonly session: boolean;
@@ -85,6 +87,7 @@ export function explanationOf(
     slack: budget.slack,
     guard: budget.guard,
     ...(limits.total !== undefined ? { total: limits.total } : {}),
+    ...(limits.sharePercent !== undefined ? { sharePercent: limits.sharePercent } : {}),
     ceiling: session ? budget.total : budget.active,
     session,
     ...(spec.postgres.role === 'replicas' ? { readReplicas: facts.replicas } : {}),
@@ -106,14 +109,15 @@ export function explanationOf(
 }
 
 function ceiling(input: ExplanationInput): string {
-  const { optimum, guard, total, readReplicas } = input;
+  const { optimum, guard, readReplicas } = input;
+  const total = ownersTotal(input);
   const limit = guardParts(input);
   const replicas =
     readReplicas !== undefined && readReplicas > 1
       ? `, for one of the ${readReplicas} replicas, as all connections can land on it`
       : '';
   if (total !== undefined) {
-    const why = `the owner sets ${total} (${formula(input)} would be ${optimum})`;
+    const why = `the owner sets ${ownersWords(input)} (${formula(input)} would be ${optimum})`;
     return `${total > guard ? `${why}, but ${limit} leaves ${guard}` : why}${replicas}`;
   }
   if (input.session) {

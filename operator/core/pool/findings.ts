@@ -90,7 +90,7 @@ export function coresKnown(facts: ServerFacts, assumed: string): Finding {
     'CoresKnown',
     {
       reason: 'CoresUnknown',
-      message: `Postgres has neither a cpu limit nor a cpu request, so the smallest safe size is used, that of ${assumed}: set one of them, or the ConnectionBudget's total`,
+      message: `Postgres has neither a cpu limit nor a cpu request, so the smallest safe size is used, that of ${assumed}: set one of them, or the ConnectionBudget's total or share`,
     },
     'noted',
   );
@@ -117,6 +117,8 @@ export interface ShareState {
   readonly namespace: string;
   /** `namespace/name` of the ConnectionBudget. */
   readonly budget: string;
+  /** Somebody has deleted the budget; this pool is one of those that hold it. */
+  readonly budgetIsDeleted?: boolean;
   readonly explanation: string;
   /** Why the rest is not here yet, where it is not that others hold it. */
   readonly waitsFor?: string;
@@ -158,7 +160,15 @@ export function shareGranted(state: ShareState): Finding {
     );
   }
   if (shortage !== undefined) return tooSmall(state, shortage);
-  return good('ShareGranted', 'Granted', `${share} connections of ConnectionBudget ${budget}`);
+  const message = `${share} connections of ConnectionBudget ${budget}`;
+  if (state.budgetIsDeleted === true) {
+    return good(
+      'ShareGranted',
+      'BudgetBeingDeleted',
+      `${message}, which is deleted: it is held until its pools are gone, and gives nothing to new ones`,
+    );
+  }
+  return good('ShareGranted', 'Granted', message);
 }
 
 function tooSmall(state: ShareState, shortage: Shortage): Finding {
@@ -167,7 +177,7 @@ function tooSmall(state: ShareState, shortage: Shortage): Finding {
   const fix =
     state.groupIsFull === true
       ? `raise the max of namespace ${namespace} in spec.namespaces of ConnectionBudget ${budget}, or lower what its pools ask for`
-      : `raise the total of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
+      : `raise the total or share of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
   const message = `${what} (${explanation}): ${fix}`;
   return bad('ShareGranted', { reason: shortageReason(state), message }, effect);
 }
@@ -193,16 +203,22 @@ export function withinBudget(state: {
   readonly charged: number;
   /** Holders that have not proven their configuration and keep their charge. */
   readonly unproven: readonly string[];
+  /** What all pools of the server may open together, while that is less than what they hold. */
+  readonly shrunkTo?: number | undefined;
 }): Finding {
-  const { allotted, charged, unproven } = state;
+  const { allotted, charged, unproven, shrunkTo } = state;
   const who = unproven.length === 0 ? '' : `; not proven yet: ${unproven.join(', ')}`;
   if (charged > allotted) {
     const count = Number.isFinite(charged) ? `${charged}` : 'An unknown number of';
+    const why =
+      shrunkTo === undefined
+        ? ''
+        : `, because the budget of all pools became smaller than what they hold, ${shrunkTo}`;
     return bad(
       'WithinBudget',
       {
-        reason: 'GivingBack',
-        message: `${count} connections can be open and ${allotted} are allotted: they are closed as clients release them${who}`,
+        reason: shrunkTo === undefined ? 'GivingBack' : 'BudgetShrank',
+        message: `${count} connections can be open and ${allotted} are allotted${why}: they are closed as clients release them${who}`,
       },
       'waiting',
     );

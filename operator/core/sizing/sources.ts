@@ -2,7 +2,7 @@
 import type { SizingSource } from '../../api/connection-pool.ts';
 import { formatMilli, milliOf } from '../../api/quantity.ts';
 import { poolMax } from './entries.ts';
-import { ASSUMED_MILLI_CORES } from './server-budget.ts';
+import { ASSUMED_MILLI_CORES, ownersTotal } from './server-budget.ts';
 import type { OwnerLimits, SizedPool, SizedServer } from './size-server.ts';
 
 export interface SourcesInput {
@@ -70,7 +70,7 @@ export function sourcesOf(input: SourcesInput): SizingSource[] {
         ? 'the default: a tenth of maxConnections, at least 5'
         : ofBudget('slack'),
     ],
-    ['budget', budget.total, budgetSource(server, ofBudget('total'))],
+    ['budget', budget.total, budgetSource(server, ofBudget)],
     ['share', share, whyOf(server, input.pools, pool)],
     ['maxClientConn', maxClientConn.max, maxClientConn.source],
   ];
@@ -92,15 +92,22 @@ function saidBy(
   return first === undefined ? undefined : `spec.sizing of ConnectionPool ${first}`;
 }
 
-function budgetSource({ budget, limits }: SizedServer, owner: string): string {
+function budgetSource(
+  { budget, limits }: SizedServer,
+  ofBudget: (field: string) => string,
+): string {
   if (budget.total > budget.active) {
     return 'maxConnections − reserved − slack, because a session-mode pool holds connections for idle clients';
   }
+  const owner =
+    limits.total !== undefined || limits.sharePercent === undefined
+      ? ofBudget('total')
+      : `${limits.sharePercent} % of max_connections ${limits.maxConnections} (${ofBudget('share')})`;
   switch (budget.decidedBy) {
     case 'owner':
       return owner;
     case 'guard':
-      return `maxConnections − reserved − slack, which is less than ${limits.total === undefined ? 'the optimum' : owner}`;
+      return `maxConnections − reserved − slack, which is less than ${ownersTotal(limits) === undefined ? 'the optimum' : owner}`;
     case 'optimum':
       return 'the optimum';
   }

@@ -34,6 +34,18 @@ export const schemaSamples: readonly Sample[] = [
     accepted: pool({ clients: { workloads: [{ kind: 'CronJob', name: 'nightly', poolSize: 1 }] } }),
   },
   {
+    says: 'must be at most 100: lower it',
+    at: 'spec.share',
+    refused: budget({ share: 101 }),
+    accepted: budget({ share: 100 }),
+  },
+  {
+    says: 'must be at least 1: raise it',
+    at: 'spec.share',
+    refused: budget({ share: 0 }),
+    accepted: budget({ share: 1 }),
+  },
+  {
     says: 'must be at least 256: raise it',
     at: 'spec.clients.fileLimit',
     refused: pool({ clients: { fileLimit: 255 } }),

@@ -93,6 +93,16 @@ const cases: readonly (readonly [string, Partial<ExplanationInput>, string])[] =
     'the owner sets 400 (8 cores × 2 + 1 would be 17), but max_connections 100 − 3 reserved − 10 slack leaves 87; 1 pool has it, 87 here; 2 pooler pods, 44 and 43',
   ],
   [
+    "an owner's share",
+    { sharePercent: 40, ceiling: 40, alike: [], share: 40, perPod: [20, 20] },
+    'the owner sets 40 % of max_connections 100 = 40 (8 cores × 2 + 1 would be 17); 1 pool has it, 40 here; 2 pooler pods, 20 each',
+  ],
+  [
+    "an owner's share above the guard",
+    { sharePercent: 100, ceiling: 87, alike: [], share: 87, perPod: [44, 43] },
+    'the owner sets 100 % of max_connections 100 = 100 (8 cores × 2 + 1 would be 17), but max_connections 100 − 3 reserved − 10 slack leaves 87; 1 pool has it, 87 here; 2 pooler pods, 44 and 43',
+  ],
+  [
     'session mode',
     { session: true, ceiling: 87, alike: [], share: 87, perPod: [44, 43] },
     'session mode holds a connection for each client, so the limit counts: max_connections 100 − 3 reserved − 10 slack = 87 (8 cores × 2 + 1 = 17 would work best); 1 pool has it, 87 here; 2 pooler pods, 44 and 43',

@@ -87,6 +87,14 @@ const cases: Readonly<Record<string, readonly [Partial<Record<string, Finding>>,
     { budget: withinBudget({ allotted: 4, charged: 8, unproven: ['a'] }) },
     'FTF GivingBack',
   ],
+  'the budget became smaller than what pools hold': [
+    { budget: withinBudget({ allotted: 4, charged: 8, unproven: ['a'], shrunkTo: 9 }) },
+    'FTF BudgetShrank',
+  ],
+  'the budget became smaller, and this pool has given back': [
+    { budget: withinBudget({ allotted: 4, charged: 4, unproven: [], shrunkTo: 9 }) },
+    'TFF Ready',
+  ],
   'a file cannot be read': [
     { budget: withinBudget({ allotted: 4, charged: Number.POSITIVE_INFINITY, unproven: [] }) },
     'FTF GivingBack',
