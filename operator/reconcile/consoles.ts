@@ -22,6 +22,7 @@ import { type KubeObject, pods as podType } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { consoleLogin } from './console-login.ts';
 import type { Renewals } from './renewals.ts';
+import { poolUidOf } from './trim.ts';
 import { statusOf, type World } from './world.ts';
 
 /** What is known of one pod's process. */
@@ -256,7 +257,7 @@ export class Consoles {
   #filesOf(namespace: string, pool: string, pod: KubeObject) {
     const { engine, world } = this.#options;
     const names = namesOf(pool);
-    const key = fileKey(holderName(pod.metadata.name), epochOfPod(pod));
+    const key = fileKey(holderName(pod.metadata.name), poolUidOf(pod), epochOfPod(pod));
     const text = dataOf(world.configMaps.get(namespace, names.configMap))[key];
     const file = text === undefined ? undefined : engine.readHolderFile(text);
     if (text === undefined || file === undefined || 'error' in file) return undefined;

@@ -10,7 +10,7 @@ import type {
   PodState,
   WorkloadState,
 } from '../ledger/state.ts';
-import { fileKey, holderName, ordinalOf, parseFileKey } from './names.ts';
+import { holderName, ordinalOf, ordinalOfHolder, parseFileKey } from './names.ts';
 
 /** What the console observer knows of one pod. */
 export interface ConsoleRecord {
@@ -20,8 +20,9 @@ export interface ConsoleRecord {
 }
 
 export interface PoolObjects {
-  /** Name of the pool. */
+  /** Name and uid of the pool. */
   readonly name: string;
+  readonly uid: string;
   readonly grants: readonly GrantRecord[];
   readonly configMap?: RawObject | undefined;
   readonly statefulSet?: RawObject | undefined;
@@ -74,7 +75,7 @@ export function readHolders(objects: PoolObjects, axis: CapAxis, engine: Engine)
 export function fileTexts(objects: PoolObjects): Map<string, Map<number, string>> {
   const texts = new Map<string, Map<number, string>>();
   for (const [key, text] of Object.entries(dataOf(objects.configMap))) {
-    const parsed = parseFileKey(objects.name, key);
+    const parsed = parseFileKey(objects, key);
     if (parsed === undefined) continue;
     const byEpoch = texts.get(parsed.holder) ?? new Map<number, string>();
     byEpoch.set(parsed.epoch, text);
@@ -215,10 +216,6 @@ function observationOf(
       : [{ name: '(unbounded)', connections: Number.POSITIVE_INFINITY }],
     sessions: counted.filter((c) => c.connections > 0),
   };
-}
-
-function ordinalOfHolder(pool: string, holder: string): number | undefined {
-  return parseFileKey(pool, fileKey(holder, 0))?.ordinal;
 }
 
 export function dataOf(object: RawObject | undefined): Readonly<Record<string, string>> {

@@ -12,7 +12,10 @@ export function configMap(view: PoolView, engine: Engine): Manifest {
   const data = Object.fromEntries(
     holders.flatMap((holder) => {
       const text = engine.renderHolderFile(holderConfig(view, holder));
-      return [epoch, ...holder.olderEpochs].map((one) => [fileKey(holder.name, one), text]);
+      return [epoch, ...holder.olderEpochs].map((one) => [
+        fileKey(holder.name, identity.uid, one),
+        text,
+      ]);
     }),
   );
   checkSize(
