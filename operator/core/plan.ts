@@ -201,6 +201,7 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
           : {
               file: {
                 generation: file.generation,
+                revision: undefined,
                 caps: file.caps,
                 connections: file.caps.reduce((total, c) => total + c.connections, 0),
               },

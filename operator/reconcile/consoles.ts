@@ -137,7 +137,7 @@ export class Consoles {
                 file: files.file,
                 userMark: files.userMark,
                 running: {
-                  generation: observation.mark?.generation ?? 0,
+                  revision: observation.mark?.text,
                   userMarks: observation.userMarks,
                   sessions: sessionsOf(observation, files.axis),
                 },
@@ -171,7 +171,7 @@ export class Consoles {
           return await this.#renew(key, live, address, observation, run);
         } else if (step.kind === 'reload') {
           if (Date.now() - touchedAt > TOUCH_AGAIN_MS) {
-            await this.#touch(live, `${files?.file.generation}-${Date.now()}`, run);
+            await this.#touch(live, `${files?.generation}-${Date.now()}`, run);
             touchedAt = Date.now();
             // The kubelet takes 0.2 to 0.8 s to refresh the volume.
             await sleep(150, undefined, { signal: run.signal });
@@ -269,7 +269,8 @@ export class Consoles {
     return {
       text,
       axis: file.axis,
-      file: { generation: file.mark.generation, caps: file.caps },
+      generation: file.mark.generation,
+      file: { revision: file.mark.text, caps: file.caps },
       userMark,
     };
   }

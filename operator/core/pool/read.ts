@@ -94,7 +94,7 @@ const readBefore = new WeakMap<RawObject, Map<string, FileState>>();
 
 /**
  * A holder's file under all of its epochs: the caps are the largest of each, because a pod may start with any; the
- * generation is the smallest, because only what all of them say can be confirmed.
+ * generation is the smallest, and there is a revision only where all say the same, because only that can be confirmed.
  */
 function readFiles(objects: PoolObjects, engine: Engine): Map<string, FileState> {
   const known = objects.configMap && readBefore.get(objects.configMap);
@@ -109,7 +109,12 @@ function readFiles(objects: PoolObjects, engine: Engine): Map<string, FileState>
         merged,
         'error' in file
           ? 'unreadable'
-          : { generation: file.mark.generation, caps: file.caps, connections: file.connections },
+          : {
+              generation: file.mark.generation,
+              revision: file.mark.text,
+              caps: file.caps,
+              connections: file.connections,
+            },
       );
     }
     if (merged !== undefined) files.set(holder, merged);
@@ -125,6 +130,7 @@ function merge(a: FileState | undefined, b: FileState): FileState {
     caps.set(name, Math.max(caps.get(name) ?? 0, connections));
   return {
     generation: Math.min(a.generation, b.generation),
+    revision: a.revision === b.revision ? a.revision : undefined,
     caps: [...caps].map(([name, connections]) => ({ name, connections })),
     connections: Math.max(a.connections, b.connections),
   };
@@ -210,6 +216,7 @@ function observationOf(
   return {
     podUid: record.podUid,
     generation: seen.mark?.generation ?? 0,
+    revision: seen.mark?.text,
     // What is not bounded is a connection count that no cap stands for: it is carried under a name of its own.
     caps: Number.isFinite(running.connections)
       ? running.caps
