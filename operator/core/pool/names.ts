@@ -55,7 +55,7 @@ export function podName(pool: string, ordinal: number): string {
 export function ordinalOf(pool: string, pod: string): number | undefined {
   const prefix = `${namesOf(pool).statefulSet}-`;
   if (!pod.startsWith(prefix)) return undefined;
-  return parseOrdinal(pod.slice(prefix.length));
+  return parseNumber(pod.slice(prefix.length));
 }
 
 /** The name of a holder: one pooler process of a pod. */
@@ -117,7 +117,7 @@ export function parseFileKey(
   const [holderText = '', uidText, epochText = '', end, ...more] = key.split('.');
   if (uidText !== uid || end !== 'ini' || more.length > 0) return undefined;
   const parsed = parseHolder(name, holderText);
-  const epoch = parseOrdinal(epochText);
+  const epoch = parseNumber(epochText);
   if (parsed === undefined || epoch === undefined) return undefined;
   return { holder: holderText, ...parsed, epoch };
 }
@@ -129,12 +129,12 @@ function parseHolder(
   const dash = holder.lastIndexOf('-');
   const pod = holder.slice(0, Math.max(0, dash));
   const ordinal = ordinalOf(pool, pod);
-  const process = parseOrdinal(holder.slice(dash + 1));
+  const process = parseNumber(holder.slice(dash + 1));
   return ordinal === undefined || process === undefined ? undefined : { pod, ordinal, process };
 }
 
-/** Decimal without leading zeros: a name that is not exactly what we write is not ours. */
-function parseOrdinal(text: string): number | undefined {
+/** Decimal without leading zeros: a text that is not exactly what we write is not ours. */
+export function parseNumber(text: string): number | undefined {
   if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) return undefined;
   return Number(text);
 }

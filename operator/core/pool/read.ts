@@ -10,7 +10,8 @@ import type {
   PodState,
   WorkloadState,
 } from '../ledger/state.ts';
-import { holderName, ordinalOf, ordinalOfHolder, parseFileKey } from './names.ts';
+import { EPOCH_ANNOTATION } from './labels.ts';
+import { holderName, ordinalOf, ordinalOfHolder, parseFileKey, parseNumber } from './names.ts';
 
 /** What the console observer knows of one pod. */
 export interface ConsoleRecord {
@@ -84,9 +85,19 @@ export function fileTexts(objects: PoolObjects): Map<string, Map<number, string>
   return texts;
 }
 
-/** The newest epoch of the file keys; 0 without any. */
-export function newestFileEpoch(objects: PoolObjects): number {
-  return Math.max(0, ...[...fileTexts(objects).values()].flatMap((byEpoch) => [...byEpoch.keys()]));
+/** The epoch that the files were last written with; 0 without any. */
+export function readFileEpoch(objects: PoolObjects): number {
+  const recorded = parseNumber(objects.configMap?.metadata?.annotations?.[EPOCH_ANNOTATION] ?? '');
+  const keyed = [...fileTexts(objects).values()].flatMap((byEpoch) => [...byEpoch.keys()]);
+  return newestEpoch(recorded, keyed);
+}
+
+/**
+ * The largest of what is recorded and what the file keys carry: keys go with their files, and the record may have been
+ * taken away by hand.
+ */
+export function newestEpoch(recorded: number | undefined, keyed: readonly number[]): number {
+  return Math.max(recorded ?? 0, 0, ...keyed);
 }
 
 /** Files by ConfigMap: a version of it never changes, and a budget reads those of all its pools. */

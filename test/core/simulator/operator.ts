@@ -9,6 +9,7 @@ import {
   type HolderState,
   type Observation,
 } from '../../../operator/core/ledger/state.ts';
+import { newestEpoch } from '../../../operator/core/pool/read.ts';
 import { poolShares } from '../../../operator/core/sizing/pool-shares.ts';
 import type { CapEntry } from '../../../operator/engines/engine.ts';
 import { type ApiServer, narrow, type Version } from './api-server.ts';
@@ -323,9 +324,10 @@ export function reconcilePool(
             seen: switches.writtenIsSeen || set.observed >= set.generation,
           },
         }),
-    fileEpoch: switches.noEpochRecord
-      ? Math.max(0, ...[...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])))
-      : (map?.epoch ?? 0),
+    fileEpoch: newestEpoch(
+      switches.noEpochRecord ? undefined : map?.epoch,
+      [...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])),
+    ),
     live: live || switches.cachesAreProof === true,
     inParts: op.patience === 0,
     nameOf: (ordinal) => holderOf(slot, ordinal),
