@@ -58,8 +58,8 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
       pools.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
     ),
   });
-  await write(context, live, status, plan, asked, run);
-  return finish(context, live, plan, pools.length, run);
+  const written = await write(context, live, status, plan, asked, run);
+  return finish(context, written, plan, pools.length, run);
 }
 
 function poolOf(
@@ -137,7 +137,7 @@ async function create(
   }
 }
 
-/** Against the version that was read: the rows are capacity. */
+/** Against the version that was read: the rows are capacity. Resolves with the budget as it is then. */
 async function write(
   context: Context,
   live: KubeObject,
@@ -145,7 +145,7 @@ async function write(
   plan: BudgetPlan,
   asked: Asked,
   run: Run,
-): Promise<void> {
+): Promise<KubeObject> {
   const generation = live.metadata.generation ?? 0;
   const status: ConnectionBudgetStatus = {
     observedGeneration: generation,
@@ -159,8 +159,8 @@ async function write(
     ...(asked.observed.length === 0 ? {} : { observed: [...asked.observed] }),
     allotments: [...plan.allotments],
   };
-  if (sameJson(status, before)) return;
-  await context.world.budgets.writing(live.metadata, () =>
+  if (sameJson(status, before)) return live;
+  const written = await context.world.budgets.writing(live.metadata, () =>
     context.client.update(
       connectionBudgets,
       { ...live, status },
@@ -171,9 +171,13 @@ async function write(
     // That a budget is ready again whenever something was shared anew is no news.
     if (event.reason !== 'Shared') context.events.record(live, event);
   }
+  return written;
 }
 
-/** The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. */
+/**
+ * The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. Each
+ * against the version that the plan was made from and written to: a row that somebody added since is not lost with it.
+ */
 async function finish(
   context: Context,
   live: KubeObject,
@@ -182,14 +186,7 @@ async function finish(
   run: Run,
 ): Promise<Outcome> {
   const { client, world } = context;
-  const {
-    namespace = '',
-    name,
-    uid,
-    resourceVersion,
-    generation,
-  } = world.budgets.get(live.metadata.namespace ?? '', live.metadata.name)?.metadata ??
-  live.metadata;
+  const { namespace = '', name, uid, resourceVersion, generation } = live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
   const deleting = live.metadata.deletionTimestamp !== undefined;
   const held = plan.allotments.length > 0 || pools > 0;
