@@ -12,8 +12,8 @@ import { holderConfig, holderIdentity } from './pool/holder-config.ts';
 import { holderName, podName } from './pool/names.ts';
 import {
   fileTexts,
-  newestFileEpoch,
   type PoolObjects,
+  readFileEpoch,
   readHolders,
   readWorkload,
 } from './pool/read.ts';
@@ -81,7 +81,7 @@ export function planPoolLedger(input: PoolInput, engine: Engine): PoolLedgerPlan
     sizes: entrySizes(pool.spec),
     holders: states,
     ...(workload === undefined ? {} : { workload }),
-    fileEpoch: newestFileEpoch(objects),
+    fileEpoch: readFileEpoch(objects),
     nameOf: (ordinal) => holderName(podName(metadata.name, ordinal)),
     mayRaise: input.mayRaise,
   });

@@ -68,12 +68,13 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   });
   const isHeld = plan.allotments.length > 0 || drawing.length > 0 || isDrawnFrom(world, live);
   const deleting = live.metadata.deletionTimestamp !== undefined;
-  if (isHeld || !deleting) await write(context, live, status, plan, asked, run);
+  const isTold = isHeld || !deleting;
+  const written = isTold ? await write(context, live, status, plan, asked, run) : live;
   // After that it is known that somebody draws from it, or it would go as one that nobody needs.
   for (const { sameAs } of plan.servers) {
     if (sameAs !== undefined) await createAbove(context, live, sameAs, run);
   }
-  const outcome = await finish(context, live, isHeld, run);
+  const outcome = await finish(context, written, isHeld, run);
   return names.againSeconds === undefined ? outcome : after(names.againSeconds);
 }
 
@@ -196,7 +197,7 @@ async function make(
   }
 }
 
-/** Against the version that was read: the rows are capacity. */
+/** Against the version that was read: the rows are capacity. Resolves with the budget as it is then. */
 async function write(
   context: Context,
   live: KubeObject,
@@ -204,7 +205,7 @@ async function write(
   plan: BudgetPlan,
   asked: Asked,
   run: Run,
-): Promise<void> {
+): Promise<KubeObject> {
   const generation = live.metadata.generation ?? 0;
   const status: ConnectionBudgetStatus = {
     observedGeneration: generation,
@@ -222,8 +223,8 @@ async function write(
     ...(asked.observed.length === 0 ? {} : { observed: [...asked.observed] }),
     allotments: [...plan.allotments],
   };
-  if (sameJson(status, before)) return;
-  await context.world.budgets.writing(live.metadata, () =>
+  if (sameJson(status, before)) return live;
+  const written = await context.world.budgets.writing(live.metadata, () =>
     context.client.update(
       connectionBudgets,
       { ...live, status },
@@ -234,9 +235,13 @@ async function write(
     // That a budget is ready again whenever something was shared anew is no news.
     if (event.reason !== 'Shared') context.events.record(live, event);
   }
+  return written;
 }
 
-/** The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. */
+/**
+ * The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. Each
+ * against the version that the plan was made from and written to: a row that somebody added since is not lost with it.
+ */
 async function finish(
   context: Context,
   live: KubeObject,
@@ -244,14 +249,7 @@ async function finish(
   run: Run,
 ): Promise<Outcome> {
   const { client, world } = context;
-  const {
-    namespace = '',
-    name,
-    uid,
-    resourceVersion,
-    generation,
-  } = world.budgets.get(live.metadata.namespace ?? '', live.metadata.name)?.metadata ??
-  live.metadata;
+  const { namespace = '', name, uid, resourceVersion, generation } = live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
   const deleting = live.metadata.deletionTimestamp !== undefined;
   const ours = live.metadata.labels?.['app.kubernetes.io/managed-by'] === 'spillway';

@@ -50,6 +50,7 @@ export function objectsOf({ world, consoles, engine }: Context, pool: Connection
       : undefined;
   return {
     name,
+    uid,
     grants: pool.status.grants ?? [],
     configMap: own(world.configMaps.get(namespace, names.configMap)),
     statefulSet: own(world.statefulSets.get(namespace, names.statefulSet)),

@@ -221,7 +221,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   // not known whom the processes remember, or who left could log in again.
   const listKnown = faults.length === 0 && allAsked(context, pool);
   const wanted = rendered.objects.filter((r) => listKnown || r.id !== 'userListSecret');
-  const written = await apply(context, pool, wanted, run);
+  const written = await apply(context, pool, wanted, objects, run);
   const left = await removeUnwanted(context, view.identity, rendered.unwanted, run);
   const bound =
     written.fault === undefined && !written.files

@@ -16,9 +16,10 @@ const pool = view();
 const [holder] = pool.holders;
 assert.ok(holder);
 const text = pgbouncer.renderHolderFile(holderConfig(pool, holder));
+const key = fileKey(holder.name, pool.identity.uid, 1);
 const pod: RawObject = {
   metadata: { name: holder.pod, namespace: 'shop', uid: 'pod-0' },
-  spec: { containers: [{ args: [`/etc/spillway/config/${holder.name}.1.ini`] }] },
+  spec: { containers: [{ args: [`/etc/spillway/config/${key}`] }] },
 };
 
 /** All that a process says which runs with its file. */
@@ -36,8 +37,9 @@ function recordOf(version: string) {
 function stateOf(version: string) {
   const objects: PoolObjects = {
     name: pool.identity.name,
+    uid: pool.identity.uid,
     grants: [{ holder: holder?.name ?? '', connections: 4, generation: 1 }],
-    configMap: { data: { [fileKey(holder?.name ?? '', 1)]: text } },
+    configMap: { data: { [key]: text } },
     pods: [pod],
     consoles: recordOf(version),
   };

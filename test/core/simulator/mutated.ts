@@ -7,7 +7,7 @@ import {
 } from '../../../operator/core/ledger/holders.ts';
 import type { BudgetObject, FileContent, MapObject, PoolObject } from './objects.ts';
 
-/** A file that says less than before keeps the generation of before. */
+/** A file that says no more than before keeps the generation and the mark of before. */
 export function withoutNews(
   map: MapObject | undefined,
   ordinal: number,
@@ -16,8 +16,8 @@ export function withoutNews(
   const total = ({ caps }: FileContent) => caps.reduce((sum, c) => sum + c.connections, 0);
   const written = [...(map?.files ?? [])].find(([key]) => key.split('.')[1] === String(ordinal));
   const before = written?.[1];
-  if (before === undefined || total(file) >= total(before)) return file;
-  return { ...file, generation: before.generation };
+  if (before === undefined || total(file) > total(before)) return file;
+  return { ...file, generation: before.generation, mark: before.mark };
 }
 
 /** Grants that no file has used are lowered as if one had. */

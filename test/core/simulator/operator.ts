@@ -9,6 +9,7 @@ import {
   type HolderState,
   type Observation,
 } from '../../../operator/core/ledger/state.ts';
+import { newestEpoch } from '../../../operator/core/pool/read.ts';
 import { poolShares } from '../../../operator/core/sizing/pool-shares.ts';
 import type { CapEntry } from '../../../operator/engines/engine.ts';
 import { type ApiServer, narrow, type Version } from './api-server.ts';
@@ -20,6 +21,7 @@ import {
   fileKeyOf,
   holderOf,
   type MapObject,
+  makeFile,
   mapKey,
   ORDINALS,
   type PodObject,
@@ -47,7 +49,7 @@ export interface Operator {
   /** By pod uid; an absent observation means asked without an answer. */
   readonly consoles: Map<string, Observation | undefined>;
   /** First half of a look that is under way: mark and caps, by pod uid. */
-  readonly looks: Map<string, { generation: number; caps: CapEntry[]; open?: CapEntry[] }>;
+  readonly looks: Map<string, Look>;
   readonly writes: Write[];
   /** Rounds for which a raise waits until it can be made whole. */
   patience: number;
@@ -57,6 +59,13 @@ export interface Operator {
   readonly wantsLive: Set<number>;
   /** By uid of a pool: what the API server was asked in proof that nothing is left of it, in this order. */
   readonly gone: Map<string, 'pool' | 'objects' | 'pods'>;
+}
+
+interface Look {
+  readonly generation: number;
+  readonly revision: string;
+  readonly caps: CapEntry[];
+  readonly open?: CapEntry[];
 }
 
 interface Live {
@@ -142,13 +151,26 @@ function viewOfPool(
 
 /** The merged file of a holder under all of its epochs, as core/pool/read.ts merges them. */
 function fileOf(map: MapObject | undefined, ordinal: number): FileState | undefined {
-  let merged: { generation: number; caps: Map<string, number>; connections: number } | undefined;
+  let merged:
+    | {
+        generation: number;
+        revision: string | undefined;
+        caps: Map<string, number>;
+        connections: number;
+      }
+    | undefined;
   for (const [key, file] of map?.files ?? []) {
     if (key.split('.')[1] !== String(ordinal)) continue;
     const connections = file.caps.reduce((total, c) => total + c.connections, 0);
     if (merged === undefined) {
-      merged = { generation: file.generation, caps: new Map(), connections };
+      merged = {
+        generation: file.generation,
+        revision: file.mark,
+        caps: new Map(),
+        connections,
+      };
     }
+    if (merged.revision !== file.mark) merged.revision = undefined;
     merged.generation = Math.min(merged.generation, file.generation);
     merged.connections = Math.max(merged.connections, connections);
     for (const { name, connections: n } of file.caps)
@@ -157,6 +179,7 @@ function fileOf(map: MapObject | undefined, ordinal: number): FileState | undefi
   if (merged === undefined) return undefined;
   return {
     generation: merged.generation,
+    revision: merged.revision,
     connections: merged.connections,
     caps: [...merged.caps].map(([name, connections]) => ({ name, connections })),
   };
@@ -177,6 +200,7 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
         observation = {
           podUid: pod.uid,
           generation: file.generation,
+          revision: file.revision,
           caps: file.caps,
           sessions: [],
         };
@@ -300,9 +324,10 @@ export function reconcilePool(
             seen: switches.writtenIsSeen || set.observed >= set.generation,
           },
         }),
-    fileEpoch: switches.noEpochRecord
-      ? Math.max(0, ...[...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])))
-      : (map?.epoch ?? 0),
+    fileEpoch: newestEpoch(
+      switches.noEpochRecord ? undefined : map?.epoch,
+      [...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])),
+    ),
     live: live || switches.cachesAreProof === true,
     inParts: op.patience === 0,
     nameOf: (ordinal) => holderOf(slot, ordinal),
@@ -325,8 +350,8 @@ export function reconcilePool(
   const keyUid = switches.sharedKeys ? '' : pool.uid;
   for (const { ordinal, grant } of plan.files) {
     const { generation, caps } = grant;
-    const wanted = { generation, caps, text: pool.spec.text };
-    const file = switches.oldGeneration
+    const wanted = makeFile({ generation, caps, text: pool.spec.text });
+    const file = switches.oldMark
       ? withoutNews(map, ordinal, wanted)
       : withRoom(map, ordinal, wanted);
     for (const e of switches.noEpoch ? [0] : epochs) files.set(fileKeyOf(keyUid, ordinal, e), file);
@@ -369,7 +394,7 @@ function withRoom(map: MapObject | undefined, ordinal: number, file: FileContent
     .map(([, other]) => other);
   const taken = written.some((w) => w.generation >= file.generation && !same(w, file));
   if (!taken) return file;
-  return { ...file, generation: Math.max(...written.map((w) => w.generation)) + 1 };
+  return makeFile({ ...file, generation: Math.max(...written.map((w) => w.generation)) + 1 });
 }
 
 function takenBy({ allotment }: PoolObject) {
