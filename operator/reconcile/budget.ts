@@ -15,14 +15,18 @@ import { mergeConditions } from '../core/pool/conditions.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
 import { type KubeObject, refOf } from '../kube/types.ts';
 import type { Found } from '../postgres/adapter.ts';
-import { done, type Outcome, type Run } from '../runtime/controller.ts';
+import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
+import { areComing } from './facts.ts';
 import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
 import { eventsOf } from './news.ts';
 import { sameJson } from './same.ts';
 import { factsWith } from './server-facts.ts';
 import { connectionBudgets } from './world.ts';
+
+/** What the facts are read from besides is there in less. */
+const COMING_SECONDS = 0.2;
 
 /** Kept while a pool holds connections: the ledger must not be lost under it. */
 export const HOLDERS_FINALIZER = 'spillway.dev/holders';
@@ -46,6 +50,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
   const asked = askedOf(context, key, pools, status);
   const servers = serversOf(context, key, pools, asked.observed);
+  if (areComing(context, spec.postgres)) return after(COMING_SECONDS);
   const plan = planBudget({
     spec,
     status,

@@ -22,6 +22,7 @@ import {
   statefulSets,
 } from '../kube/types.ts';
 import type { Source } from '../runtime/manager.ts';
+import { Instances } from './instances.ts';
 import { startedAfter } from './late-source.ts';
 import { PostgresKinds } from './postgres-kinds.ts';
 import { Shelf, type ShelfOptions } from './shelf.ts';
@@ -67,6 +68,7 @@ export class World {
   readonly statefulSets: Shelf;
   readonly pods: Shelf;
   readonly postgres: PostgresKinds;
+  readonly instances: Instances;
 
   constructor(options: WorldOptions) {
     const { client, namespaces, operatorNamespace, observer, postgresObserver } = options;
@@ -109,6 +111,14 @@ export class World {
       namespaces,
       shelves: [this.statefulSets],
       ...(postgresObserver === undefined ? {} : { observer: postgresObserver }),
+    });
+    this.instances = new Instances({
+      client,
+      namespaces,
+      pools: this.pools,
+      lookup: (ref) => this.postgres.get(ref),
+      after: [...this.pools.reflectors, ...this.statefulSets.reflectors, ...this.postgres.sources],
+      ...(observer === undefined ? {} : { observer }),
     });
 
     this.pools.addIndex('budget', (pool) => {
@@ -154,6 +164,7 @@ export class World {
           : shelf.reflectors,
       ),
       ...this.postgres.sources,
+      this.instances,
     ];
   }
 
