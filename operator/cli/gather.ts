@@ -12,9 +12,9 @@ import {
 } from '../api/resources.ts';
 import { CLIENT_GROUPS, type ClientLookup } from '../core/clients/count.ts';
 import type { RawObject } from '../postgres/adapter.ts';
-import type { Lookup } from '../postgres/find.ts';
+import type { Lookup, PodLookup } from '../postgres/find.ts';
 import { asMap, asText, asTexts } from '../postgres/raw.ts';
-import { readKinds } from '../postgres/table.ts';
+import { podKind, podsIn, readKinds } from '../postgres/table.ts';
 import type { Document, InputFault } from './documents.ts';
 import { parsePath } from './positions.ts';
 
@@ -27,6 +27,7 @@ export interface Gathered {
   readonly pools: readonly Placed<ConnectionPool>[];
   readonly budgets: readonly Placed<ConnectionBudget>[];
   readonly lookup: Lookup;
+  readonly pods: PodLookup;
   /** Workloads that a pool may count, and what scales them. */
   readonly clients: ClientLookup;
   /** The values of a Secret, decoded; undefined when it is not in the files. */
@@ -66,6 +67,11 @@ export function gather(documents: readonly Document[], namespace: string): Gathe
     faults,
     lookup: ({ apiGroup, kind, namespace, name }) =>
       objects.get(keyOf(apiGroup, kind, namespace, name)),
+    pods: (cluster) =>
+      podsIn(
+        [...objects.values()].filter(({ kind }) => kind === podKind.kind),
+        cluster,
+      ),
     clients: (kind, namespace) =>
       [...objects.values()].filter(
         (object) => object.kind === kind && object.metadata?.namespace === namespace,
@@ -131,7 +137,9 @@ function rawObject(
 }
 
 /** Secrets, our own kinds, and what a clusterRef may name. Files hold much else, which is not ours to judge. */
-const readable = new Set(readKinds().map(({ apiGroup, kind }) => `${apiGroup}/${kind}`));
+const readable = new Set(
+  [...readKinds(), podKind].map(({ apiGroup, kind }) => `${apiGroup}/${kind}`),
+);
 
 function isOfUse({ group, kind }: Raw): boolean {
   return (

@@ -7,7 +7,7 @@ import { Client } from '../kube/client.ts';
 import { connectionSource, currentNamespace, loadKubeConfig } from '../kube/config.ts';
 import { ApiError, isForbidden } from '../kube/errors.ts';
 import { Transport } from '../kube/transport.ts';
-import type { KubeObject, ResourceType } from '../kube/types.ts';
+import { type KubeObject, pods as podType, type ResourceType } from '../kube/types.ts';
 import type { ObjectKind } from '../postgres/adapter.ts';
 import { postgresRef } from '../postgres/find.ts';
 import { adapterFor } from '../postgres/table.ts';
@@ -42,8 +42,11 @@ async function read(
   namespace: string,
   name: string,
 ): Promise<Live> {
-  const list = async (type: ResourceType, where?: string): Promise<readonly KubeObject[]> => {
-    const { items } = await client.list(type, where === undefined ? {} : { namespace: where });
+  const list: List = async (type, where, labelSelector) => {
+    const { items } = await client.list(type, {
+      ...(where === undefined ? {} : { namespace: where }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+    });
     return items.map((item) => ({ ...item, apiVersion: versionOf(type), kind: type.kind }));
   };
   // Pools of all namespaces may share the server; who may not see them sees his own.
@@ -83,7 +86,11 @@ async function read(
   return { gathered: gather(objects.map(documentOf), namespace), key: `${namespace}/${name}` };
 }
 
-type List = (type: ResourceType, where?: string) => Promise<readonly KubeObject[]>;
+type List = (
+  type: ResourceType,
+  namespace?: string,
+  labelSelector?: string,
+) => Promise<readonly KubeObject[]>;
 
 /** The object of the cluster, and those of its namespace that the adapter reads besides. */
 async function postgresObjects(pool: KubeObject, list: List): Promise<readonly KubeObject[]> {
@@ -92,8 +99,19 @@ async function postgresObjects(pool: KubeObject, list: List): Promise<readonly K
   const adapter = ref === undefined ? undefined : adapterFor(ref.apiGroup, ref.kind);
   if (ref === undefined || adapter === undefined) return [];
   const kinds: readonly ObjectKind[] = [adapter, ...(adapter.related ?? [])];
-  const found = await Promise.all(kinds.map((kind) => list(typeOf(kind), ref.namespace)));
+  const found = await Promise.all([
+    ...kinds.map((kind) => list(typeOf(kind), ref.namespace)),
+    ...(adapter.pods === undefined
+      ? []
+      : [list(podType, ref.namespace, adapter.pods.selector).catch(nothingForbidden)]),
+  ]);
   return found.flat();
+}
+
+/** What is read besides, and may be for others to see. */
+function nothingForbidden(error: unknown): readonly KubeObject[] {
+  if (!isForbidden(error)) throw error;
+  return [];
 }
 
 async function workloadsOf(pool: KubeObject, list: List): Promise<readonly KubeObject[]> {

@@ -60,6 +60,7 @@ export function planGathered(gathered: Gathered, settings: RenderSettings): Core
       ]),
     ),
     lookup: gathered.lookup,
+    pods: gathered.pods,
     clients: gathered.clients,
     usersOf: (users) => usersOf(users, gathered),
     console: {

@@ -5,7 +5,7 @@ import type { PoolSizing } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Fault } from '../postgres/adapter.ts';
-import { findPostgres, type Lookup } from '../postgres/find.ts';
+import { findPostgres, type Lookup, type PodLookup } from '../postgres/find.ts';
 import { budgetName, budgetTarget } from './budget-name.ts';
 import type { ClientLookup } from './clients/count.ts';
 import { type ClientsPlan, planClients } from './clients/plan.ts';
@@ -38,6 +38,7 @@ export interface PlanInput {
   /** What servers said of themselves, by `namespace/name` of their ConnectionBudget. */
   readonly observed?: ReadonlyMap<string, readonly ObservedServer[]>;
   readonly lookup: Lookup;
+  readonly pods?: PodLookup;
   /** The workloads that pools may name, and what scales them. */
   readonly clients: ClientLookup;
   /** The users with their passwords; a placeholder stands for one that is not known. */
@@ -66,14 +67,18 @@ export interface PlannedPool {
 
 /** Pure; pools come back in the order in which they were given. */
 export function plan(input: PlanInput): PlannedPool[] {
-  const { engine, settings, lookup } = input;
+  const { engine, settings, lookup, pods } = input;
+  const context = {
+    clusterDomain: settings.clusterDomain,
+    ...(pods === undefined ? {} : { pods }),
+  };
   const read = input.pools.map((asked) => {
     const { namespace } = asked.metadata;
     const { postgres } = asked.spec;
     const home = budgetName(postgres, namespace, settings.operatorNamespace);
     const name = keyOf(home);
     const owner: Attachable = input.budgets.get(name) ?? { postgres: budgetTarget(postgres) };
-    const found = findPostgres(postgres, namespace, lookup, settings);
+    const found = findPostgres(postgres, namespace, lookup, context);
     const access = accessOf(asked.spec, namespace, found.ok ? found.facts : undefined);
     const pool: ConnectionPool = { ...asked, spec: access.spec };
     const axis = axisOf(pool.spec, engine);

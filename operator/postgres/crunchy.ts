@@ -5,6 +5,7 @@ import type {
   ApplicationUser,
   Fault,
   Found,
+  PodKind,
   PostgresAdapter,
   RawObject,
   Role,
@@ -20,10 +21,18 @@ import {
   smallest,
   stopped,
 } from './managed.ts';
+import { clusterLabel, leaderOf } from './pods.ts';
 import { asCount, asList, asText, at, defined } from './raw.ts';
+
+/** Percona's operator keeps the labels of Crunchy's. */
+const LABELS = 'postgres-operator.crunchydata.com/';
+const CLUSTER = `${LABELS}cluster`;
+const INSTANCES = { [`${LABELS}data`]: 'postgres' };
+const pods: PodKind = { ...clusterLabel(CLUSTER, INSTANCES), roleLabel: `${LABELS}role` };
 
 /** Where the two differ. */
 interface Dialect {
+  readonly apiGroup: string;
   readonly kind: string;
   /** What `spec.users` without an entry means: no user, or the one of the cluster's own name. */
   readonly emptyMeansDefault: boolean;
@@ -49,6 +58,7 @@ const readsOf = ({ systemIdentifier, certificate, stop }: Dialect) => [
 ];
 
 const crunchys: Dialect = {
+  apiGroup: 'postgres-operator.crunchydata.com',
   kind: 'PostgresCluster',
   emptyMeansDefault: false,
   reserved: ['postgres'],
@@ -59,16 +69,18 @@ const crunchys: Dialect = {
 };
 
 export const crunchy: PostgresAdapter = {
-  apiGroup: 'postgres-operator.crunchydata.com',
+  apiGroup: crunchys.apiGroup,
   kind: crunchys.kind,
   // Served by every version that is still maintained; v1 only by the newest.
   version: 'v1beta1',
   plural: 'postgresclusters',
+  pods,
   reads: readsOf(crunchys),
   facts: (object, role, context) => facts(crunchys, object, role, context),
 };
 
 const perconas: Dialect = {
+  apiGroup: 'pgv2.percona.com',
   kind: 'PerconaPGCluster',
   emptyMeansDefault: true,
   reserved: ['postgres', 'monitor'],
@@ -79,10 +91,11 @@ const perconas: Dialect = {
 };
 
 export const percona: PostgresAdapter = {
-  apiGroup: 'pgv2.percona.com',
+  apiGroup: perconas.apiGroup,
   kind: perconas.kind,
   version: 'v2',
   plural: 'perconapgclusters',
+  pods,
   reads: readsOf(perconas),
   facts: (object, role, context) => facts(perconas, object, role, context),
 };
@@ -91,12 +104,13 @@ function facts(
   dialect: Dialect,
   object: RawObject,
   role: Role,
-  { clusterDomain }: AdapterContext,
+  { clusterDomain, pods: podsOf }: AdapterContext,
 ): Found {
   const name = asText(object.metadata?.name);
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed(dialect.kind);
-  const where = `${dialect.kind} ${namespace}/${name}`;
+  const { apiGroup, kind } = dialect;
+  const where = `${kind} ${namespace}/${name}`;
   const { spec } = object;
   const sets = asList(at(spec, 'instances'));
   const instances = sets.reduce<number>((sum, set) => sum + (asCount(at(set, 'replicas')) ?? 1), 0);
@@ -119,10 +133,7 @@ function facts(
       replicas: Math.max(0, instances - 1),
       maxConnections: maxConnections(places),
       reservedConnections: reservedConnections(places),
-      podSelector: {
-        'postgres-operator.crunchydata.com/cluster': name,
-        'postgres-operator.crunchydata.com/data': 'postgres',
-      },
+      podSelector: { [CLUSTER]: name, ...INSTANCES },
       tls: tlsOf(dialect, object, namespace, name),
       users: usersOf(dialect, spec, namespace, name),
       ...defined({
@@ -134,6 +145,7 @@ function facts(
             ),
           ),
         ),
+        primary: leaderOf(podsOf?.({ apiGroup, kind, namespace, name }) ?? [], `${LABELS}role`),
         systemIdentifier: asText(at(object, ...dialect.systemIdentifier)),
         warning: warningOf(dialect, spec, role, where),
       }),

@@ -84,6 +84,7 @@ function facts(object: RawObject, role: Role, { clusterDomain }: AdapterContext)
       replicas: Math.max(0, instances - 1),
       maxConnections: setting(container, 'max_connections', where),
       reservedConnections: reservedOf(container, where),
+      primary: `${name}-${first}`,
       ...defined({
         milliCores: coresOf(container, asMap(at(spec, 'template', 'spec')), where),
         podSelector: Object.keys(selector).length > 0 ? selector : undefined,

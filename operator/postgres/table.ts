@@ -1,6 +1,6 @@
 // The kinds of Postgres cluster that Spillway knows: one line each. Watches, RBAC rules and look-ups are
 // made from this table. The order is the one in which messages list the kinds.
-import type { ObjectKind, PostgresAdapter } from './adapter.ts';
+import type { ObjectKind, PostgresAdapter, PostgresRef, RawObject } from './adapter.ts';
 import { cloudNativePg } from './cloudnativepg.ts';
 import { crunchy, percona } from './crunchy.ts';
 import { stackGres } from './stackgres.ts';
@@ -24,6 +24,18 @@ export function adapterFor(apiGroup: string, kind: string): PostgresAdapter | un
 /** What can be referred to, for a message: `StatefulSet (apps)`. */
 export function knownKinds(): string {
   return adapters.map((adapter) => `${adapter.kind} (${adapter.apiGroup})`).join(', ');
+}
+
+/** Pods of clusters are read for the kinds that say how they are known (`PostgresAdapter.pods`). */
+export const podKind: ObjectKind = { apiGroup: '', kind: 'Pod', version: 'v1', plural: 'pods' };
+
+/** The pods of a cluster, out of all that there are. */
+export function podsIn(all: readonly RawObject[], cluster: PostgresRef): readonly RawObject[] {
+  const { apiGroup, kind, namespace, name } = cluster;
+  const pods = adapterFor(apiGroup, kind)?.pods;
+  return all.filter(
+    (pod) => pod.metadata?.namespace === namespace && pods?.clusterOf(pod) === name,
+  );
 }
 
 /** Every kind that an adapter reads, each once; those of the table first. */

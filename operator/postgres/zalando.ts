@@ -20,15 +20,25 @@ import {
   reservedConnections,
   stopped,
 } from './managed.ts';
+import { clusterLabel, leaderOf } from './pods.ts';
 import { asCount, asList, asMap, asText, at, defined } from './raw.ts';
 
+/** Labels of the operator's own default configuration. */
+const ROLE = 'spilo-role';
+const APPLICATION = { application: 'spilo' };
+const CLUSTER = 'cluster-name';
+
+const GROUP = 'acid.zalan.do';
+const KIND = 'postgresql';
+
 export const zalando: PostgresAdapter = {
-  apiGroup: 'acid.zalan.do',
-  kind: 'postgresql',
+  apiGroup: GROUP,
+  kind: KIND,
   version: 'v1',
   plural: 'postgresqls',
   // Cores that the owner leaves to the operator are only in what the operator made.
   related: [{ apiGroup: 'apps', kind: 'StatefulSet', version: 'v1', plural: 'statefulsets' }],
+  pods: { ...clusterLabel(CLUSTER, APPLICATION), roleLabel: ROLE },
   reads: [
     ['spec', 'numberOfInstances'],
     ['spec', 'postgresql', 'parameters'],
@@ -45,7 +55,8 @@ export const zalando: PostgresAdapter = {
 /** As the operator itself wants it; other users are never made. */
 const USER_NAME = /^[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
 
-function facts(object: RawObject, role: Role, { clusterDomain, lookup }: AdapterContext): Found {
+function facts(object: RawObject, role: Role, context: AdapterContext): Found {
+  const { clusterDomain, lookup, pods } = context;
   const name = asText(object.metadata?.name);
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed('postgresql');
@@ -68,11 +79,12 @@ function facts(object: RawObject, role: Role, { clusterDomain, lookup }: Adapter
       // Spilo, the image, computes it from the memory, from 100 up: the least is safe.
       maxConnections: maxConnections(places, 'the least that Spilo sets'),
       reservedConnections: reservedConnections(places),
-      podSelector: { application: 'spilo', 'cluster-name': name },
+      podSelector: { ...APPLICATION, [CLUSTER]: name },
       users: usersOf(spec, namespace, name),
       ...defined({
         milliCores: coresOf(spec, namespace, name, where, lookup),
         tls: tlsOf(spec, namespace),
+        primary: leaderOf(pods?.({ apiGroup: GROUP, kind: KIND, namespace, name }) ?? [], ROLE),
         warning: warningOf(spec, instances, role, where),
       }),
     },

@@ -20,6 +20,7 @@ import type { Found } from '../postgres/adapter.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
+import { areComing } from './facts.ts';
 import { allAsked, asPool, axisFor, chargeOf, isLate } from './gather.ts';
 import { childrenOf, ownerOf, ROLES } from './groups.ts';
 import { clusterOf, groupOf, poolsOfGroup, rolesOf } from './links.ts';
@@ -27,6 +28,9 @@ import { eventsOf } from './news.ts';
 import { sameJson } from './same.ts';
 import { factsWith } from './server-facts.ts';
 import { connectionBudgets, type World } from './world.ts';
+
+/** What the facts are read from besides is there in less. */
+const COMING_SECONDS = 0.2;
 
 /** Kept while a pool holds connections: the ledger must not be lost under it. */
 export const HOLDERS_FINALIZER = 'spillway.dev/holders';
@@ -48,6 +52,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   }
   const spec = live.spec as ConnectionBudgetSpec;
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
+  if (areComing(context, spec.postgres)) return after(COMING_SECONDS);
   const drawing = pools.filter((pool) => !isLate(pool, live));
   const asked = askedOf(context, key, drawing, status);
   const servers = serversOf(context, key, asked.observed);

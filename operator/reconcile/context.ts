@@ -48,5 +48,9 @@ export function lookupIn(world: World): Lookup {
 /** What finding a Postgres needs besides. */
 export function findContext({ world, settings }: Pick<Context, 'world' | 'settings'>): FindContext {
   const { clusterDomain } = settings;
-  return { clusterDomain, kindFault: (kind) => world.postgres.faultOf(kind) };
+  return {
+    clusterDomain,
+    kindFault: (kind) => world.postgres.faultOf(kind),
+    pods: world.instances.pods,
+  };
 }

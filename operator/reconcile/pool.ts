@@ -28,7 +28,7 @@ import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { applyBindings } from './bindings.ts';
 import { clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
-import { findFacts } from './facts.ts';
+import { areComing, findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, objectsOf } from './gather.ts';
 import { leavingOf, leavingUsers, switchedFault, tellLeaving } from './leaving.ts';
 import { heldPods } from './pause.ts';
@@ -45,6 +45,8 @@ import { statusOf } from './world.ts';
 
 /** More rounds than a plan can need; what is left comes with the next wake. */
 const MAX_ROUNDS = 8;
+/** What the facts are read from besides is there in less. */
+const COMING_SECONDS = 0.2;
 /** A new pool waits so long for its row before it says that it has none. */
 const ROW_SECONDS = 10;
 
@@ -75,6 +77,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const asked = asPool(object);
   const { namespace } = asked.metadata;
   const found = findFacts(context, asked.spec.postgres, namespace);
+  if (areComing(context, asked.spec.postgres)) return after(COMING_SECONDS);
   const facts = found.ok ? found.facts : undefined;
   const access = accessOf(asked.spec, namespace, facts);
   const pool: ConnectionPool = { ...asked, spec: access.spec };

@@ -85,7 +85,10 @@ export class Renewals {
 
   /** Whether sessions of the read pool may still be on the pod that is the primary now. */
   mayBeOnPrimary(object: KubeObject): boolean {
-    const wanted = this.#wanted(asPool(object));
+    const { namespace = '', name } = object.metadata;
+    // A pool that cannot start has no session anywhere.
+    const runs = this.#known.world.podsOf(namespace, name).some((pod) => podAddress(pod));
+    const wanted = runs ? this.#wanted(asPool(object)) : undefined;
     return wanted !== undefined && !hasLeft(statusOf(object).topology, wanted);
   }
 
@@ -101,9 +104,9 @@ export class Renewals {
       .sort();
   }
 
-  #wanted({ metadata, spec }: ConnectionPool): Topology | undefined {
+  #wanted({ metadata, spec, status }: ConnectionPool): Topology | undefined {
     if (spec.postgres.role !== 'replicas') return undefined;
     const found = findFacts(this.#known, spec.postgres, metadata.namespace);
-    return found.ok ? topologyOf(found.facts) : undefined;
+    return found.ok ? topologyOf(found.facts, status.topology) : undefined;
   }
 }

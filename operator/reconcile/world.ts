@@ -24,6 +24,7 @@ import {
   statefulSets,
 } from '../kube/types.ts';
 import type { Source } from '../runtime/manager.ts';
+import { Instances } from './instances.ts';
 import { startedAfter } from './late-source.ts';
 import { PostgresKinds } from './postgres-kinds.ts';
 import { Shelf, type ShelfOptions } from './shelf.ts';
@@ -77,6 +78,7 @@ export class World {
   readonly statefulSets: Shelf;
   readonly pods: Shelf;
   readonly postgres: PostgresKinds;
+  readonly instances: Instances;
 
   constructor(options: WorldOptions) {
     const { client, namespaces, operatorNamespace, observer, postgresObserver } = options;
@@ -120,6 +122,14 @@ export class World {
       namespaces,
       shelves: [this.statefulSets],
       ...(postgresObserver === undefined ? {} : { observer: postgresObserver }),
+    });
+    this.instances = new Instances({
+      client,
+      namespaces,
+      pools: this.pools,
+      lookup: (ref) => this.postgres.get(ref),
+      after: [...this.pools.reflectors, ...this.statefulSets.reflectors, ...this.postgres.sources],
+      ...(observer === undefined ? {} : { observer }),
     });
 
     this.pools.addIndex('budget', (pool) => {
@@ -169,6 +179,7 @@ export class World {
           : shelf.reflectors,
       ),
       ...this.postgres.sources,
+      this.instances,
     ];
   }
 

@@ -7,6 +7,7 @@ import type {
   Role,
   ServerFacts,
 } from '../../operator/postgres/adapter.ts';
+import { podsIn } from '../../operator/postgres/table.ts';
 import { lookupOf } from './objects.ts';
 
 export const POSTGRES = "PostgreSQL's default";
@@ -20,6 +21,11 @@ export function find(
   return adapter.facts(raw, role, {
     clusterDomain: 'cluster.local',
     lookup: lookupOf(...related),
+    pods: (cluster) =>
+      podsIn(
+        related.filter(({ kind }) => kind === 'Pod'),
+        cluster,
+      ),
   });
 }
 

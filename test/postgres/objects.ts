@@ -35,6 +35,29 @@ export function lookupOf(...objects: readonly RawObject[]) {
     );
 }
 
+/** A pod in the namespace `data`. */
+export function pod(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  more: { node?: string; member?: unknown; owner?: string } = {},
+): RawObject {
+  const { node, member, owner } = more;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: 'data',
+      labels,
+      ...(member === undefined ? {} : { annotations: { status: JSON.stringify(member) } }),
+      ...(owner === undefined
+        ? {}
+        : { ownerReferences: [{ kind: 'StatefulSet', name: owner, controller: true }] }),
+    },
+    spec: { containers: [], ...(node === undefined ? {} : { nodeName: node }) },
+  };
+}
+
 export const cpu = (limit?: string, request?: string) => ({
   ...(limit === undefined ? {} : { limits: { cpu: limit } }),
   ...(request === undefined ? {} : { requests: { cpu: request } }),

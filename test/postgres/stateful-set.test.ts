@@ -42,6 +42,7 @@ test('a plain StatefulSet is one primary with the defaults of PostgreSQL', () =>
     maxConnections: { value: 100, source: "PostgreSQL's default", assumed: true },
     reservedConnections: { value: 3, source: "PostgreSQL's default", assumed: true },
     podSelector: { app: 'db' },
+    primary: 'db-0',
   });
 });
 
@@ -55,6 +56,7 @@ test('the other ordinals are the read replicas', () => {
   assert.equal(factsOf(three).instances, 3);
   const shifted = object({}, { replicas: 2, ordinals: { start: 5 } });
   assert.equal(factsOf(shifted).host, 'db-5.db.shop.svc.cluster.local');
+  assert.equal(factsOf(shifted, 'replicas').primary, 'db-5');
   assert.equal(factsOf(shifted, 'replicas').host, 'db-6.db.shop.svc.cluster.local');
 });
 

@@ -1,6 +1,6 @@
 // Every generated file with its text. The same schemas always give the same bytes.
 import { dump } from 'js-yaml';
-import { readKinds } from '../../postgres/table.ts';
+import { podKind, readKinds } from '../../postgres/table.ts';
 import { GROUP } from '../resources.ts';
 import { customResourceDefinition, resources } from './crd.ts';
 import { parametersPage, referencePage } from './reference.ts';
@@ -30,7 +30,7 @@ function yaml(value: object): string {
 /** The operator's right to look at each kind that facts of Postgres clusters are read from, as rules of a role. */
 function postgresRules(): string {
   const look = ['get', 'list', 'watch'];
-  const rules = readKinds().map(({ apiGroup, plural }) => ({
+  const rules = [...readKinds(), podKind].map(({ apiGroup, plural }) => ({
     apiGroups: [apiGroup],
     resources: [plural],
     verbs: look,
