@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { resources, schemaOf } from '../../operator/api/generate/crd.ts';
 import { generatedFiles } from '../../operator/api/generate/files.ts';
 import { assertRe2, type JsonSchema, structural } from '../../operator/api/generate/structural.ts';
