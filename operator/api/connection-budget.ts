@@ -1,5 +1,5 @@
 // The ConnectionBudget: the owner's word on one Postgres cluster's connections, and the ledger of who holds them.
-import { z } from 'zod';
+import * as z from 'zod';
 import { conditions } from './conditions.ts';
 import { poolAllotment } from './connection-pool-status.ts';
 import { decimalQuantity, dnsLabel } from './formats.ts';

@@ -1,5 +1,5 @@
 // The ConnectionPool: what a platform engineer applies, and what Spillway answers in its status.
-import { z } from 'zod';
+import * as z from 'zod';
 import { databases, users } from './access.ts';
 import { clients } from './clients.ts';
 import { decimalQuantity } from './formats.ts';

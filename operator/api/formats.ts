@@ -1,6 +1,6 @@
 // Forms of strings that Kubernetes gives meaning to: names, labels, quantities. Their patterns mean the
 // same to RE2 and to JavaScript.
-import { z } from 'zod';
+import * as z from 'zod';
 import { mapOf, patterned, ruled, text } from './meta.ts';
 import { milliOf } from './quantity.ts';
 import { cel, matching, type Rule } from './rules.ts';

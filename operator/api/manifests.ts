@@ -1,6 +1,6 @@
 // The two resources as whole objects: spec and status, the rules that need metadata, and the names that
 // Kubernetes knows them by.
-import { z } from 'zod';
+import * as z from 'zod';
 import { connectionBudgetSpec, connectionBudgetStatus } from './connection-budget.ts';
 import { connectionPoolSpec, connectionPoolStatus } from './connection-pool.ts';
 import { described, fields, ruled } from './meta.ts';

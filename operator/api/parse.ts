@@ -1,5 +1,5 @@
 // Raw objects judged as the API server would, with every fault at once: a path and a sentence with the fix.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { nearest } from '../engines/nearest.ts';
 import { isMap, prune } from './prune.ts';
 

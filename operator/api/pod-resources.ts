@@ -1,6 +1,6 @@
 // Resource requirements of the pooler container, as in a pod, judged where Kubernetes would refuse the
 // pods later, or run them in a way that nobody means.
-import { z } from 'zod';
+import * as z from 'zod';
 import { resourceNames } from './formats.ts';
 import { described, fields, mapOf, ruled } from './meta.ts';
 import { compareQuantities } from './quantity.ts';

@@ -1,5 +1,5 @@
 // spec.pooler: the pods that run the pooler, and the Service in front of them.
-import { z } from 'zod';
+import * as z from 'zod';
 import { affinity } from './affinity.ts';
 import { autoscaling } from './autoscaling.ts';
 import { annotations, dnsSubdomain, labels, labelValue, nodeLabels, taintKey } from './formats.ts';

@@ -1,5 +1,5 @@
 // Which Postgres a pool or a budget is for: a reference to a cluster object, or a plain endpoint.
-import { z } from 'zod';
+import * as z from 'zod';
 import { adapters, knownKinds } from '../postgres/table.ts';
 import { decimalQuantity, dnsLabel, dnsSubdomain } from './formats.ts';
 import { described, fields, patterned, ruled } from './meta.ts';

@@ -4,21 +4,22 @@ import type { ConnectionBudgetSpec, ObservedServer } from '../api/connection-bud
 import type { PoolSizing } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { Engine } from '../engines/engine.ts';
-import type { Fault } from '../postgres/adapter.ts';
-import { findPostgres, type Lookup, type PodLookup } from '../postgres/find.ts';
+import type { Fault, Found } from '../postgres/adapter.ts';
+import { type FindContext, findPostgres, type Lookup, type PodLookup } from '../postgres/find.ts';
 import { budgetName, budgetTarget } from './budget-name.ts';
 import type { ClientLookup } from './clients/count.ts';
 import { type ClientsPlan, planClients } from './clients/plan.ts';
 import { type HolderPlan, planHolders } from './ledger/holders.ts';
 import type { HolderState, WorkloadState } from './ledger/state.ts';
-import { axisOf, viewOf } from './plan-pool.ts';
-import { accessOf, type PoolUser } from './pool/access.ts';
+import { type AxisOf, axisOf, viewOf } from './plan-pool.ts';
+import { type Access, accessOf, type PoolUser, sharedFault } from './pool/access.ts';
 import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
 import { shortageReason } from './pool/findings.ts';
 import { holderName, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
+import { declaredFacts } from './sizing/declared.ts';
 import { entrySizes } from './sizing/entries.ts';
 import { withObserved } from './sizing/observed.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
@@ -65,58 +66,30 @@ export interface PlannedPool {
   readonly faults: readonly Fault[];
 }
 
+/** After every time that an API server has written: a pool that is still to be created will be the youngest. */
+const NOT_CREATED = '9999-12-31T23:59:59Z';
+
 /** Pure; pools come back in the order in which they were given. */
 export function plan(input: PlanInput): PlannedPool[] {
-  const { engine, settings, lookup, pods } = input;
-  const context = {
-    clusterDomain: settings.clusterDomain,
-    ...(pods === undefined ? {} : { pods }),
+  const { engine, settings } = input;
+  const read = input.pools.map((asked) => readPool(input, asked));
+  const servers = new Map<string, PlannedServer>();
+  const serverOf = (one: ReadPool): PlannedServer => {
+    const key = `${one.budget} ${one.pool.spec.postgres.role}`;
+    const server = servers.get(key) ?? planServer(input, read, one);
+    servers.set(key, server);
+    return server;
   };
-  const read = input.pools.map((asked) => {
-    const { namespace } = asked.metadata;
-    const { postgres } = asked.spec;
-    const home = budgetName(postgres, namespace, settings.operatorNamespace);
-    const name = keyOf(home);
-    const owner: Attachable = input.budgets.get(name) ?? { postgres: budgetTarget(postgres) };
-    const found = findPostgres(postgres, namespace, lookup, context);
-    const access = accessOf(asked.spec, namespace, found.ok ? found.facts : undefined);
-    const pool: ConnectionPool = { ...asked, spec: access.spec };
-    const axis = axisOf(pool.spec, engine);
-    const max = namespaceMax(namespace, home.namespace, owner);
-    const sized: SizedPool = {
-      uid: pool.metadata.uid,
-      namespace,
-      name: pool.metadata.name,
-      createdAt: '',
-      spec: pool.spec,
-      entries: axis.ok ? axis.entries.length : 1,
-      ...(max === undefined ? {} : { namespaceMax: max }),
-    };
-    return {
-      pool,
-      axis,
-      sized,
-      budget: name,
-      found,
-      access,
-      refused: attachFault(namespace, name, owner),
-    };
-  });
-  return read.map(({ pool, axis, sized, budget, found, access, refused }): PlannedPool => {
+  return read.map((one): PlannedPool => {
+    const { pool, axis, sized, budget, found, access, refused } = one;
     const failed = (fault: Fault) => ({ pool, budget, objects: [], faults: [fault] });
     if (!found.ok) return failed(found.fault);
     if (access.fault !== undefined) return failed(access.fault);
     if (!axis.ok) return failed(axis.fault);
     if (refused !== undefined) return failed(refused);
-    const together = read
-      .filter((other) => other.axis.ok && other.access.users.length > 0 && other.budget === budget)
-      .filter((other) => other.refused === undefined)
-      .filter((other) => other.pool.spec.postgres.role === pool.spec.postgres.role)
-      .map((other) => other.sized);
-    const { role } = pool.spec.postgres;
-    const words = input.observed?.get(budget)?.find((one) => one.server === role);
-    const facts = withObserved(found.facts, words, role);
-    const server = sizeServer(facts, input.budgets.get(budget), together);
+    const planned = serverOf(one);
+    if (!planned.ok) return failed(planned.fault);
+    const { server, together } = planned;
     const explanation = explanationOf(server, together, sized, axis.axis, ASSUMED_MILLI_CORES);
     const share = server.shares.get(sized.uid);
     const perPod = podSizes(share?.connections ?? 0, pool.spec, sized.entries);
@@ -161,6 +134,9 @@ export function plan(input: PlanInput): PlannedPool[] {
       engine,
     );
     const known = { sizing, clients, server };
+    // As with the controller, it draws its share, and no pod of it starts.
+    const unshared = sharedFault(access, pool.metadata.namespace, owner, budget);
+    if (unshared !== undefined) return { ...failed(unshared), ...known };
     if (!rendered.ok) return { ...failed(rendered.fault), ...known };
     const shortage =
       share?.shortage === undefined
@@ -171,6 +147,79 @@ export function plan(input: PlanInput): PlannedPool[] {
     const objects = [...rendered.objects, ...rendered.bindings];
     return { pool, budget, ...known, objects, faults };
   });
+}
+
+interface ReadPool {
+  /** With its users filled in. */
+  readonly pool: ConnectionPool;
+  readonly budget: string;
+  /** Where the pool itself connects to. */
+  readonly found: Found;
+  readonly access: Access;
+  readonly axis: AxisOf;
+  readonly sized: SizedPool;
+  /** Why it may not draw from its budget. */
+  readonly refused: Fault | undefined;
+}
+
+function readPool(input: PlanInput, asked: ConnectionPool): ReadPool {
+  const { budgets, engine, settings, lookup } = input;
+  const { uid, namespace, name, creationTimestamp } = asked.metadata;
+  const { postgres } = asked.spec;
+  const home = budgetName(postgres, namespace, settings.operatorNamespace);
+  const budget = keyOf(home);
+  const owner: Attachable = budgets.get(budget) ?? { postgres: budgetTarget(postgres) };
+  const found = findPostgres(postgres, namespace, lookup, findContext(input));
+  const access = accessOf(asked.spec, namespace, found.ok ? found.facts : undefined);
+  const pool: ConnectionPool = { ...asked, spec: access.spec };
+  const axis = axisOf(pool.spec, engine);
+  const max = namespaceMax(namespace, home.namespace, owner);
+  const sized: SizedPool = {
+    uid,
+    namespace,
+    name,
+    createdAt: creationTimestamp ?? NOT_CREATED,
+    spec: pool.spec,
+    entries: axis.ok ? axis.entries.length : 1,
+    ...(max === undefined ? {} : { namespaceMax: max }),
+  };
+  const refused = attachFault(namespace, budget, owner);
+  return { pool, budget, found, access, axis, sized, refused };
+}
+
+function findContext({ settings, pods }: PlanInput): FindContext {
+  return { clusterDomain: settings.clusterDomain, ...(pods === undefined ? {} : { pods }) };
+}
+
+type PlannedServer =
+  | { readonly ok: true; readonly server: SizedServer; readonly together: readonly SizedPool[] }
+  | { readonly ok: false; readonly fault: Fault };
+
+/** The server of one pool, from what all pools of its budget say of it, and the pools that share it. */
+function planServer(
+  input: PlanInput,
+  read: readonly ReadPool[],
+  { budget, pool }: ReadPool,
+): PlannedServer {
+  const { budgets, observed, lookup } = input;
+  const { role } = pool.spec.postgres;
+  const owner = budgets.get(budget);
+  const all = read.filter((other) => other.budget === budget);
+  const declared = declaredFacts({
+    budgetKey: budget,
+    owner: owner?.postgres,
+    role,
+    pools: all.map(({ pool: { metadata, spec } }) => ({ ...metadata, postgres: spec.postgres })),
+    find: (postgres, namespace) => findPostgres(postgres, namespace, lookup, findContext(input)),
+  });
+  if (!declared.ok) return declared;
+  const words = observed?.get(budget)?.find((one) => one.server === role);
+  const together = all
+    .filter((other) => other.axis.ok && other.access.users.length > 0)
+    .filter((other) => other.refused === undefined && other.pool.spec.postgres.role === role)
+    .map((other) => other.sized);
+  const server = sizeServer(withObserved(declared.facts, words, role), owner, together);
+  return { ok: true, server, together };
 }
 
 /** The ledger's steps for a new pool, each taken as soon as it is permitted, until nothing is left to do. */

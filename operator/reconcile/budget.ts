@@ -133,7 +133,7 @@ function poolOf(
     uid: pool.metadata.uid,
     namespace: pool.metadata.namespace,
     name: pool.metadata.name,
-    createdAt: object.metadata.creationTimestamp ?? '',
+    createdAt: pool.metadata.creationTimestamp ?? '',
     spec: pool.spec,
     entries: axis.ok ? axis.entries.length : 1,
     ...(max === undefined ? {} : { namespaceMax: max }),

@@ -25,7 +25,7 @@ import { statusOf } from './world.ts';
 /** The API server has checked and completed the object; what it does not know is checked by the plan. */
 export function asPool(object: KubeObject): ConnectionPool {
   const { name, namespace = '', uid = '', resourceVersion = '', generation = 0 } = object.metadata;
-  const { deletionTimestamp } = object.metadata;
+  const { creationTimestamp, deletionTimestamp } = object.metadata;
   return {
     metadata: {
       name,
@@ -33,6 +33,7 @@ export function asPool(object: KubeObject): ConnectionPool {
       uid,
       resourceVersion,
       generation,
+      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
     },
     spec: object.spec as ConnectionPoolSpec,

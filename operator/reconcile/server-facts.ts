@@ -6,6 +6,7 @@ import type {
   ObservedServer,
 } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
+import { declaredFacts as declared } from '../core/sizing/declared.ts';
 import { leastOf, type ObservedLimits, withObserved } from '../core/sizing/observed.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Found, ServerFacts } from '../postgres/adapter.ts';
@@ -49,16 +50,15 @@ export function factsWith(
 export function declaredFacts(context: Ground, anyKey: string, anyRole: Role): Found {
   const { world } = context;
   const { budgetKey, role } = rootOf(world, { budgetKey: anyKey, role: anyRole });
-  const spec = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
-  const home = budgetKey.slice(0, budgetKey.indexOf('/'));
-  const clusterRef = spec?.postgres.clusterRef;
-  if (clusterRef !== undefined) {
-    return findFacts(context, { clusterRef: { ...clusterRef, namespace: home }, role }, home);
-  }
+  const owner = (world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined)
+    ?.postgres;
+  // Where an object speaks, its many pools are not asked: every look at every pool comes here.
   const keys = new Set(
-    ROLES.flatMap((one) =>
-      namesOfServer(world, { budgetKey, role: one }).map((name) => name.budgetKey),
-    ),
+    owner?.clusterRef !== undefined
+      ? []
+      : ROLES.flatMap((one) =>
+          namesOfServer(world, { budgetKey, role: one }).map((name) => name.budgetKey),
+        ),
   );
   const pools = [...keys].flatMap((key) => poolsOfBudget(world, key));
   const known = endpoints.get(world)?.get(budgetKey);
@@ -69,22 +69,18 @@ export function declaredFacts(context: Ground, anyKey: string, anyRole: Role): F
   ) {
     return known.found;
   }
-  const said: EndpointSaid[] = [];
-  for (const pool of pools) {
-    const { postgres } = pool.spec as ConnectionPoolSpec;
-    const { namespace = '', name } = pool.metadata;
-    if (postgres.clusterRef !== undefined) {
-      return findFacts(context, { ...postgres, role }, namespace);
-    }
-    if (postgres.endpoint !== undefined) {
-      said.push({ endpoint: postgres.endpoint, by: `ConnectionPool ${namespace}/${name}` });
-    }
-  }
-  if (said.length > 0) return endpointOf(world, budgetKey, pools, said);
-  return {
-    ok: false,
-    fault: { reason: 'PostgresNotNamed', message: `no pool of ${budgetKey} names a Postgres` },
-  };
+  return declared({
+    budgetKey,
+    owner,
+    role,
+    pools: pools.map(({ metadata: { namespace = '', name }, spec }) => ({
+      namespace,
+      name,
+      postgres: (spec as ConnectionPoolSpec).postgres,
+    })),
+    find: (postgres, namespace) => findFacts(context, postgres, namespace),
+    together: (said) => endpointOf(world, budgetKey, pools, said),
+  });
 }
 
 export function writtenObserved(world: World, budgetKey: string): readonly ObservedServer[] {

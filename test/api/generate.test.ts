@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DEFAULT_MAX_CLIENTS } from '../../operator/api/clients.ts';
 import { connectionPoolSpec } from '../../operator/api/connection-pool.ts';
 import { resources, schemaOf } from '../../operator/api/generate/crd.ts';

@@ -1,5 +1,5 @@
 // The two CustomResourceDefinitions as objects: names, columns, subresources, and the schema made from zod.
-import { z } from 'zod';
+import * as z from 'zod';
 import { connectionBudgetSpec, connectionBudgetStatus } from '../connection-budget.ts';
 import { connectionPoolSpec, connectionPoolStatus } from '../connection-pool.ts';
 import {
