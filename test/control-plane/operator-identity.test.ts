@@ -232,14 +232,13 @@ test('two names of one server are found by its own word: the later one draws fro
   await operator.quiet();
   const { servers = [], allotments = [] } = await budgetOf(first);
   assert.equal(servers[0]?.budget, 17);
-  assert.deepEqual(allotments.map(({ of, target }) => [of ?? 'pool', target]).sort(), [
-    ['ConnectionBudget', 8],
-    ['pool', 9],
-  ]);
+  // Of equal weights, either may have the odd one.
+  assert.deepEqual(allotments.map(({ target }) => target).sort(), [8, 9]);
+  const row = allotments.find((one) => one.of === 'ConnectionBudget');
   const live = await client.get(connectionPools, { namespace, name: 'two' });
   const status = (live?.status ?? {}) as ConnectionPoolStatus;
   // The first has never used more than the one that it was asked through, and gave back the rest.
-  assert.equal(status.allotment?.connections, 8);
+  assert.equal(status.allotment?.connections, row?.target);
   assert.equal(servers[0]?.allotted, 17);
   assert.match(status.sizing?.explanation ?? '', /^8 cores × 2 \+ 1 = 17; 2 pools share it/);
 
