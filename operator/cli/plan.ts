@@ -61,6 +61,8 @@ export function planGathered(gathered: Gathered, settings: RenderSettings): Core
     ),
     lookup: gathered.lookup,
     pods: gathered.pods,
+    services: gathered.services,
+    clusters: gathered.clusters,
     clients: gathered.clients,
     usersOf: (users) => usersOf(users, gathered),
     console: {

@@ -6,12 +6,16 @@ import type { ConnectionPool } from '../api/resources.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Fault, Found } from '../postgres/adapter.ts';
 import { type FindContext, findPostgres, type Lookup, type PodLookup } from '../postgres/find.ts';
-import { budgetName, budgetTarget } from './budget-name.ts';
+import { budgetName, budgetTarget, type PostgresTarget } from './budget-name.ts';
 import type { ClientLookup } from './clients/count.ts';
 import { type ClientsPlan, planClients } from './clients/plan.ts';
+import type { ServiceLookup } from './identity/alias.ts';
+import type { ClusterAt } from './identity/found-cluster.ts';
+import { type ServerId, textOf } from './identity/server-id.ts';
 import { type HolderPlan, planHolders } from './ledger/holders.ts';
 import type { HolderState, WorkloadState } from './ledger/state.ts';
 import { type AxisOf, axisOf, viewOf } from './plan-pool.ts';
+import { type Root, rootsOf } from './plan-roots.ts';
 import { type Access, accessOf, type PoolUser, sharedFault } from './pool/access.ts';
 import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
@@ -21,7 +25,7 @@ import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
 import { declaredFacts } from './sizing/declared.ts';
 import { entrySizes } from './sizing/entries.ts';
-import { withObserved } from './sizing/observed.ts';
+import { leastOf, withObserved } from './sizing/observed.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
 import {
   podSizes,
@@ -40,6 +44,11 @@ export interface PlanInput {
   readonly observed?: ReadonlyMap<string, readonly ObservedServer[]>;
   readonly lookup: Lookup;
   readonly pods?: PodLookup;
+  /** Services, which an endpoint may be a name of, and the cluster objects that they may be in front of. */
+  readonly services?: ServiceLookup;
+  readonly clusters?: readonly ClusterAt[];
+  /** What statuses say: from which server another one draws, by `namespace/name/role` of its budget. */
+  readonly links?: ReadonlyMap<string, ServerId>;
   /** The workloads that pools may name, and what scales them. */
   readonly clients: ClientLookup;
   /** The users with their passwords; a placeholder stands for one that is not known. */
@@ -72,10 +81,11 @@ const NOT_CREATED = '9999-12-31T23:59:59Z';
 /** Pure; pools come back in the order in which they were given. */
 export function plan(input: PlanInput): PlannedPool[] {
   const { engine, settings } = input;
-  const read = input.pools.map((asked) => readPool(input, asked));
+  const roots = rootsOf(input);
+  const read = input.pools.map((asked) => readPool(input, asked, roots));
   const servers = new Map<string, PlannedServer>();
   const serverOf = (one: ReadPool): PlannedServer => {
-    const key = `${one.budget} ${one.pool.spec.postgres.role}`;
+    const key = textOf(one.root);
     const server = servers.get(key) ?? planServer(input, read, one);
     servers.set(key, server);
     return server;
@@ -100,14 +110,14 @@ export function plan(input: PlanInput): PlannedPool[] {
       share: share?.connections ?? 0,
       perPod,
     });
-    const owner = input.budgets.get(budget);
+    const owner = input.budgets.get(one.root.budgetKey);
     const sizing = {
       ...sizingNumbers(server, sized, clients.limit.max),
       explanation,
       sources: sourcesOf({
         server,
         owner,
-        budgetName: budget,
+        budgetName: one.root.budgetKey,
         pools: together,
         pool: sized,
         maxClientConn: clients.limit,
@@ -153,6 +163,10 @@ interface ReadPool {
   /** With its users filled in. */
   readonly pool: ConnectionPool;
   readonly budget: string;
+  /** The server by the name from which all of its names draw. */
+  readonly root: ServerId;
+  /** spec.postgres of the budget there. */
+  readonly target: PostgresTarget;
   /** Where the pool itself connects to. */
   readonly found: Found;
   readonly access: Access;
@@ -162,18 +176,25 @@ interface ReadPool {
   readonly refused: Fault | undefined;
 }
 
-function readPool(input: PlanInput, asked: ConnectionPool): ReadPool {
+function readPool(
+  input: PlanInput,
+  asked: ConnectionPool,
+  roots: ReadonlyMap<string, Root>,
+): ReadPool {
   const { budgets, engine, settings, lookup } = input;
   const { uid, namespace, name, creationTimestamp } = asked.metadata;
   const { postgres } = asked.spec;
   const home = budgetName(postgres, namespace, settings.operatorNamespace);
   const budget = keyOf(home);
-  const owner: Attachable = budgets.get(budget) ?? { postgres: budgetTarget(postgres) };
+  const own: ServerId = { budgetKey: budget, role: postgres.role };
+  const { root, target } = roots.get(textOf(own)) ?? { root: own, target: budgetTarget(postgres) };
+  const [rootHome = ''] = root.budgetKey.split('/');
+  const owner: Attachable = budgets.get(root.budgetKey) ?? { postgres: target };
   const found = findPostgres(postgres, namespace, lookup, findContext(input));
   const access = accessOf(asked.spec, namespace, found.ok ? found.facts : undefined);
   const pool: ConnectionPool = { ...asked, spec: access.spec };
   const axis = axisOf(pool.spec, engine);
-  const max = namespaceMax(namespace, home.namespace, owner);
+  const max = namespaceMax(namespace, rootHome, owner);
   const sized: SizedPool = {
     uid,
     namespace,
@@ -183,8 +204,8 @@ function readPool(input: PlanInput, asked: ConnectionPool): ReadPool {
     entries: axis.ok ? axis.entries.length : 1,
     ...(max === undefined ? {} : { namespaceMax: max }),
   };
-  const refused = attachFault(namespace, budget, owner);
-  return { pool, budget, found, access, axis, sized, refused };
+  const refused = attachFault(namespace, root.budgetKey, owner);
+  return { pool, budget, root, target, found, access, axis, sized, refused };
 }
 
 function findContext({ settings, pods }: PlanInput): FindContext {
@@ -195,31 +216,41 @@ type PlannedServer =
   | { readonly ok: true; readonly server: SizedServer; readonly together: readonly SizedPool[] }
   | { readonly ok: false; readonly fault: Fault };
 
-/** The server of one pool, from what all pools of its budget say of it, and the pools that share it. */
+/** The server of one pool, from what all of its pools say of it, by whatever name, and the pools that share it. */
 function planServer(
   input: PlanInput,
   read: readonly ReadPool[],
-  { budget, pool }: ReadPool,
+  { root, target, pool }: ReadPool,
 ): PlannedServer {
   const { budgets, observed, lookup } = input;
-  const { role } = pool.spec.postgres;
-  const owner = budgets.get(budget);
-  const all = read.filter((other) => other.budget === budget);
+  const { budgetKey, role } = root;
+  const owner = budgets.get(budgetKey);
+  const all = read.filter((other) => other.root.budgetKey === budgetKey);
   const declared = declaredFacts({
-    budgetKey: budget,
-    owner: owner?.postgres,
+    budgetKey,
+    owner: owner?.postgres ?? target,
     role,
     pools: all.map(({ pool: { metadata, spec } }) => ({ ...metadata, postgres: spec.postgres })),
     find: (postgres, namespace) => findPostgres(postgres, namespace, lookup, findContext(input)),
   });
   if (!declared.ok) return declared;
-  const words = observed?.get(budget)?.find((one) => one.server === role);
-  const together = all
+  const sharing = all.filter((other) => other.root.role === role);
+  const names = new Set([textOf(root), ...sharing.map((other) => ownText(other))]);
+  const words = leastOf(
+    [...(observed ?? [])].flatMap(([key, said]) =>
+      said.filter((one) => names.has(`${key}/${one.server}`)),
+    ),
+  );
+  const together = sharing
     .filter((other) => other.axis.ok && other.access.users.length > 0)
-    .filter((other) => other.refused === undefined && other.pool.spec.postgres.role === role)
+    .filter((other) => other.refused === undefined)
     .map((other) => other.sized);
-  const server = sizeServer(withObserved(declared.facts, words, role), owner, together);
-  return { ok: true, server, together };
+  const facts = withObserved(declared.facts, words, pool.spec.postgres.role);
+  return { ok: true, server: sizeServer(facts, owner, together), together };
+}
+
+function ownText({ budget, pool }: ReadPool): string {
+  return textOf({ budgetKey: budget, role: pool.spec.postgres.role });
 }
 
 /** The ledger's steps for a new pool, each taken as soon as it is permitted, until nothing is left to do. */

@@ -4,7 +4,8 @@ import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connec
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import type { ClusterRef } from '../api/postgres-target.ts';
 import { budgetName } from '../core/budget-name.ts';
-import { type KnownServer, type Route, routeOf, serverAt } from '../core/identity/alias.ts';
+import { type Route, routeOf } from '../core/identity/alias.ts';
+import { type ClusterAt, clusterBehind } from '../core/identity/found-cluster.ts';
 import { type ChildBudget, childBudgetOf, type ServerGroup } from '../core/identity/group.ts';
 import { type FoundCluster, linkOf, type NamedServer } from '../core/identity/same-server.ts';
 import { idOf, type ServerId } from '../core/identity/server-id.ts';
@@ -91,13 +92,13 @@ export function newLink(context: Ground, live: KubeObject, role: ServerRole) {
     .flatMap((budget) =>
       rolesOf(world, keyOf(budget.metadata)).map((one) => namedServer(context, budget, one)),
     );
-  const found = foundCluster(context, live, own);
+  const found = foundCluster(context, own);
   return linkOf(own, found, others);
 }
 
 /** The cluster object that the budget `above`, which is not there, is to be of. */
 export function clusterOf(context: Ground, live: KubeObject, above: string) {
-  return ROLES.map((role) => foundCluster(context, live, namedServer(context, live, role))).find(
+  return ROLES.map((role) => foundCluster(context, namedServer(context, live, role))).find(
     (found) => found !== undefined && `${found.namespace}/${found.name}` === above,
   )?.target;
 }
@@ -136,31 +137,20 @@ function routeOfEndpoint({ world, settings }: Ground, budget: KubeObject): Route
   });
 }
 
-interface KnownCluster extends KnownServer {
-  readonly ref: ClusterRef;
-}
-
 /** The cluster object that an endpoint's host, or a StatefulSet's owner, is of. */
-function foundCluster(
-  context: Ground,
-  live: KubeObject,
-  own: NamedServer,
-): FoundCluster | undefined {
+function foundCluster(context: Ground, own: NamedServer): FoundCluster | undefined {
   const { clusterRef, endpoint } = own.target;
   if (clusterRef !== undefined) return ownerCluster(context, own.namespace, clusterRef, own.role);
   if (own.route === undefined) return undefined;
-  const at = serverAt(own.route, context.settings.clusterDomain, knownClusters(context));
-  if (at === undefined) return undefined;
-  const { ref, namespace, role } = at.server;
-  const home = budgetName({ clusterRef: ref }, namespace, context.settings.operatorNamespace);
-  if (`${home.namespace}/${home.name}` === keyOf(live.metadata)) return undefined;
-  const leads = at.how === 'name' ? 'is a name of' : 'is a Service in front of';
-  return {
-    ...home,
-    role,
-    target: { clusterRef: ref },
-    why: `${endpoint?.host} ${leads} ${ref.kind} ${namespace}/${ref.name}`,
-  };
+  return clusterBehind(endpoint?.host ?? '', own.route, {
+    clusters: clustersIn(context.world),
+    factsOf: ({ ref, namespace }, role) => {
+      const found = findFacts(context, { clusterRef: { ...ref, namespace }, role }, namespace);
+      return found.ok ? found.facts : undefined;
+    },
+    clusterDomain: context.settings.clusterDomain,
+    operatorNamespace: context.settings.operatorNamespace,
+  });
 }
 
 /** A StatefulSet that a cluster's operator made is a part of that cluster. */
@@ -183,11 +173,10 @@ function ownerCluster(
 }
 
 /** Clusters of the operators that are installed, and StatefulSets that a pool or a budget names. */
-function knownClusters(context: Ground): KnownCluster[] {
-  const { world } = context;
-  const refs = new Map<string, { ref: ClusterRef; namespace: string }>();
+function clustersIn(world: World): ClusterAt[] {
+  const found = new Map<string, ClusterAt>();
   const add = (ref: ClusterRef, namespace: string) =>
-    refs.set(`${ref.apiGroup}/${ref.kind}/${namespace}/${ref.name}`, { ref, namespace });
+    found.set(`${ref.apiGroup}/${ref.kind}/${namespace}/${ref.name}`, { ref, namespace });
   for (const { kind, shelf } of world.postgres.watched) {
     const { apiGroup } = kind;
     if (apiGroup === 'apps' || adapterFor(apiGroup, kind.kind) === undefined) continue;
@@ -201,18 +190,7 @@ function knownClusters(context: Ground): KnownCluster[] {
     const { namespace = object.metadata.namespace ?? '', ...plain } = ref;
     add(plain, namespace);
   }
-  return [...refs.entries()]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([, { ref, namespace }]) =>
-      ROLES.flatMap((role): KnownCluster[] => {
-        const found = findFacts(context, { clusterRef: { ...ref, namespace }, role }, namespace);
-        if (!found.ok) return [];
-        const { host, podSelector } = found.facts;
-        return [
-          { ref, role, namespace, host, ...(podSelector === undefined ? {} : { podSelector }) },
-        ];
-      }),
-    );
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, cluster]) => cluster);
 }
 
 /**
