@@ -11,7 +11,7 @@ import { type AllotmentClaim, planAllotments } from './ledger/allotments.ts';
 import { ASKED, isAsked } from './sizing/observed.ts';
 import { ownersTotal, ownersWords } from './sizing/server-budget.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
-import { whyOf } from './sizing/sources.ts';
+import { serverSources, whyOf } from './sizing/sources.ts';
 
 export type Role = 'primary' | 'replicas';
 
@@ -133,7 +133,12 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       allotted,
       free: Math.max(0, budget - allotted),
       ...(over > 0 ? { over } : {}),
-      ...(server === undefined ? {} : { explanation: explain(server) }),
+      ...(server === undefined
+        ? {}
+        : {
+            explanation: explain(server),
+            sources: serverSources({ server, owner: input.spec, pools: drawing }),
+          }),
     });
   }
   return { allotments, servers, sized, short, waiting };
