@@ -136,7 +136,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       ...(server === undefined
         ? {}
         : {
-            explanation: explain(server),
+            explanation: explain(server, input.spec?.reserved ?? []),
             sources: serverSources({ server, owner: input.spec, pools: drawing }),
           }),
     });
@@ -165,9 +165,18 @@ function shortOf(
   return [{ namespace, name, ...(isFull ? { namespaceMax } : {}) }];
 }
 
-function explain({ budget, limits, facts }: SizedServer): string {
+/** `setAside`: by the owner, each by its name. */
+function explain(
+  { budget, limits, facts }: SizedServer,
+  setAside: ConnectionBudgetSpec['reserved'],
+): string {
   const asked = isAsked(facts.maxConnections) ? ` (${ASKED})` : '';
-  const guard = `max_connections ${limits.maxConnections}${asked} − ${budget.reserved} reserved − ${budget.slack} slack = ${budget.guard}`;
+  const guard = [
+    `max_connections ${limits.maxConnections}${asked}`,
+    `${limits.reservedConnections} reserved`,
+    ...setAside.filter((r) => r.connections > 0).map((r) => `${r.connections} ${r.name}`),
+    `${budget.slack} slack = ${budget.guard}`,
+  ].join(' − ');
   const cores = `${(limits.milliCores ?? 1000) / 1000} cores × ${limits.milliCoresFactor / 1000} + ${limits.spindles} = ${budget.optimum}`;
   switch (budget.decidedBy) {
     case 'owner':

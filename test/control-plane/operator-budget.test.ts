@@ -317,6 +317,26 @@ test('a ledger that is lost is written again from what pools hold: nobody gets m
   assert.deepEqual(files((await all())[0]), files(before[0]));
 });
 
+test('a min that is more than there is: what is too small, what helps, and an event', async () => {
+  const { client } = room;
+  const namespace = 'below-min';
+  await furnish(client, namespace, { sizing: { min: 12 } });
+  const message = await condition(client, namespace, 'ShareGranted', 'False', 'BelowMin');
+  assert.match(message, /^The share is below spec\.sizing\.min \(4 cores × 2 \+ 1 = 9; /);
+  assert.match(message, /raise the total or share of ConnectionBudget below-min\/statefulset-db/);
+  assert.match(message, /give Postgres more cores, or lower spec\.sizing\.min$/);
+  const event = await told(namespace, 'ConnectionPool', 'Warning', 'BelowMin');
+  assert.equal(event.message, message);
+  const { sizing } = await poolStatus(namespace);
+  const share = sizing?.share ?? 0;
+  assert.ok(share > 0 && share <= 9, String(share));
+  await giveCores(namespace, 16);
+  await until('the pool has its min', 60, async () => {
+    const status = await poolStatus(namespace);
+    return status.sizing?.share === 33 && !/BelowMin/.test(JSON.stringify(status.conditions));
+  });
+});
+
 test('an edit of one pool is written into those only that say something else, and into all of those', async () => {
   const { client } = room;
   const namespace = 'edits';
