@@ -1,7 +1,7 @@
 // The ConnectionBudget: the owner's word on one Postgres cluster's connections, and the ledger of who holds them.
 import * as z from 'zod';
 import { conditions } from './conditions.ts';
-import { poolAllotment } from './connection-pool-status.ts';
+import { poolAllotment, sizingSource } from './connection-pool-status.ts';
 import { decimalQuantity, dnsLabel } from './formats.ts';
 import { counted, described, fields, listMap, patterned, ruled, text } from './meta.ts';
 import {
@@ -165,6 +165,10 @@ export const serverRecord = fields({
     'Connections beyond the budget that pools hold still, because it became smaller under them: they give them back.',
   ).optional(),
   explanation: described(text(32768, 0).optional(), 'How the budget came about.'),
+  sources: described(
+    listMap(sizingSource, ['field'], 32).optional(),
+    'Where each number comes from, and how the pools share the budget.',
+  ),
 });
 export type ServerRecord = z.infer<typeof serverRecord>;
 

@@ -13,7 +13,7 @@ import { type AllotmentClaim, planAllotments, takeAllotment } from './ledger/all
 import { ASKED, isAsked } from './sizing/observed.ts';
 import { ownersTotal, ownersWords } from './sizing/server-budget.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
-import { whyOf } from './sizing/sources.ts';
+import { serverSources, whyOf } from './sizing/sources.ts';
 
 export type Role = 'primary' | 'replicas';
 
@@ -161,7 +161,12 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       ...(parent === undefined
         ? {}
         : { sameAs: parent.sameAs, taken: taken ?? { connections: 0, serial: 0 } }),
-      ...(server === undefined ? {} : { explanation: explanationFor(server, parent?.sameAs) }),
+      ...(server === undefined
+        ? {}
+        : {
+            explanation: explanationFor(server, owner?.reserved ?? [], parent?.sameAs),
+            sources: serverSources({ server, owner, pools: all }),
+          }),
     });
   }
   return { allotments, servers, sized, short, waiting };
@@ -205,15 +210,28 @@ function shortOf(
   return [{ namespace, name, ...(isFull ? { namespaceMax } : {}) }];
 }
 
-function explanationFor(server: SizedServer, sameAs: SameServer | undefined): string {
-  if (sameAs === undefined) return explain(server);
+function explanationFor(
+  server: SizedServer,
+  setAside: ConnectionBudgetSpec['reserved'],
+  sameAs: SameServer | undefined,
+): string {
+  if (sameAs === undefined) return explain(server, setAside);
   const { namespace, name, why } = sameAs;
-  return `a part of ConnectionBudget ${namespace}/${name}, because ${why}; ${explain(server)}`;
+  return `a part of ConnectionBudget ${namespace}/${name}, because ${why}; ${explain(server, setAside)}`;
 }
 
-function explain({ budget, limits, facts }: SizedServer): string {
+/** `setAside`: by the owner, each by its name. */
+function explain(
+  { budget, limits, facts }: SizedServer,
+  setAside: ConnectionBudgetSpec['reserved'],
+): string {
   const asked = isAsked(facts.maxConnections) ? ` (${ASKED})` : '';
-  const guard = `max_connections ${limits.maxConnections}${asked} − ${budget.reserved} reserved − ${budget.slack} slack = ${budget.guard}`;
+  const guard = [
+    `max_connections ${limits.maxConnections}${asked}`,
+    `${limits.reservedConnections} reserved`,
+    ...setAside.filter((r) => r.connections > 0).map((r) => `${r.connections} ${r.name}`),
+    `${budget.slack} slack = ${budget.guard}`,
+  ].join(' − ');
   const cores = `${(limits.milliCores ?? 1000) / 1000} cores × ${limits.milliCoresFactor / 1000} + ${limits.spindles} = ${budget.optimum}`;
   switch (budget.decidedBy) {
     case 'owner':

@@ -1,6 +1,7 @@
 // Whom a new status of a ConnectionBudget concerns. Pure: most pools of a server with many have nothing to do with a
 // change of one, and each that is woken costs a look at all of its objects.
 import type { ConnectionBudgetStatus, ServerRecord } from '../api/connection-budget.ts';
+import { sameJson } from './same.ts';
 
 export interface Concerned {
   /** Roles in which every pool says something else in its own status now. */
@@ -13,14 +14,14 @@ export function poolsConcerned(
   old: ConnectionBudgetStatus,
   next: ConnectionBudgetStatus,
 ): Concerned {
-  const before = new Map((old.servers ?? []).map((s) => [s.name, textOf(s)]));
-  const roles = (next.servers ?? []).filter((s) => before.get(s.name) !== textOf(s));
+  const before = new Map((old.servers ?? []).map((s) => [s.name, repeated(s)]));
+  const roles = (next.servers ?? []).filter((s) => !sameJson(before.get(s.name), repeated(s)));
   return { roles: new Set(roles.map((s) => s.name)), keys: changedRows(old, next) };
 }
 
 /** What pools repeat of their server. Not what is allotted, which changes with every pool that gives or takes. */
-function textOf({ budget, over = 0 }: ServerRecord): string {
-  return JSON.stringify([over > 0, over > 0 ? budget : 0]);
+function repeated({ budget, over = 0, explanation, sources }: ServerRecord): object {
+  return { budget, isOver: over > 0, explanation, sources };
 }
 
 function changedRows(old: ConnectionBudgetStatus, next: ConnectionBudgetStatus): string[] {
@@ -28,7 +29,7 @@ function changedRows(old: ConnectionBudgetStatus, next: ConnectionBudgetStatus):
     new Map(
       allotments.map((r) => [
         `${r.namespace}/${r.name}`,
-        `${r.uid} ${r.connections} ${r.serial} ${r.target}`,
+        `${r.uid} ${r.connections} ${r.serial} ${r.target} ${r.why}`,
       ]),
     );
   const before = texts(old);

@@ -5,24 +5,35 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { ConnectionBudgetStatus } from '../../operator/api/connection-budget.ts';
 import type { ConnectionPoolStatus } from '../../operator/api/connection-pool.ts';
-import { configMaps, events, type KubeObject, statefulSets } from '../../operator/kube/types.ts';
+import {
+  configMaps,
+  events,
+  type KubeObject,
+  secrets,
+  statefulSets,
+} from '../../operator/kube/types.ts';
 import { connectionBudgets, connectionPools } from '../../operator/reconcile/world.ts';
 import { until } from '../cluster/run.ts';
+import type { OperatorProcess } from './operator-process.ts';
 import {
   condition,
   conditionsOf,
   eventually,
   furnish,
   kubectl,
+  makeNamespace,
   openRoom,
   pool,
+  postgres,
   type Room,
+  secret,
 } from './room.ts';
 
 let room: Room;
+let operator: OperatorProcess;
 before(async () => {
   room = await openRoom({ withControllers: true });
-  await room.operator();
+  operator = await room.operator();
 });
 after(() => room?.close());
 
@@ -74,6 +85,21 @@ async function told(
   });
 }
 
+/** Their Postgres comes last, or the first of the pools would have all of it and never prove that it gives back. */
+async function furnishTogether(namespace: string, objects: readonly KubeObject[]): Promise<void> {
+  const { client } = room;
+  await makeNamespace(client, namespace);
+  await client.create(secrets, secret(namespace));
+  for (const object of objects) {
+    const isPool = object.kind === connectionPools.kind;
+    await client.create(isPool ? connectionPools : connectionBudgets, object);
+    if (!isPool) continue;
+    const { name } = object.metadata;
+    await condition(client, namespace, 'PostgresFound', 'False', 'PostgresDoesNotExist', name);
+  }
+  await client.create(statefulSets, postgres(namespace));
+}
+
 async function giveCores(namespace: string, cores: number): Promise<void> {
   const containers = [
     {
@@ -108,7 +134,7 @@ test('a Postgres that shrinks under its pools: what there is now, what they hold
   assert.match(String(event.message), /the budget is 4 now .* pools hold 9 connections/);
   // What is to be stands beside what is in effect.
   const { servers, allotments } = await budgetStatus(namespace);
-  const { explanation, ...numbers } = servers?.[0] ?? {};
+  const { explanation, sources: _, ...numbers } = servers?.[0] ?? {};
   assert.match(String(explanation), /1\.5 cores × 2 \+ 1 = 4/);
   assert.deepEqual(numbers, { name: 'primary', budget: 4, allotted: 9, free: 0, over: 5 });
   assert.deepEqual(
@@ -232,10 +258,11 @@ test('a budget that is deleted is held by its pools, gives nothing to new ones, 
 test('a ledger that is lost is written again from what pools hold: nobody gets more, and nobody loses anything', async () => {
   const { client } = room;
   const namespace = 'lost-ledger';
-  await furnish(client, namespace, null);
   // Weights by which nothing depends on uids.
-  await client.create(connectionPools, pool(namespace, 'shop', { sizing: { weight: 2 } }));
-  await client.create(connectionPools, pool(namespace, 'web', { sizing: { weight: 1 } }));
+  await furnishTogether(namespace, [
+    pool(namespace, 'shop', { sizing: { weight: 2 } }),
+    pool(namespace, 'web', { sizing: { weight: 1 } }),
+  ]);
   const names = ['shop', 'web'];
   for (const name of names) {
     await condition(client, namespace, 'ShareGranted', 'True', 'Granted', name);
@@ -288,4 +315,85 @@ test('a ledger that is lost is written again from what pools hold: nobody gets m
   assert.deepEqual(await rows(), ledger);
   const files = (one: object | undefined) => (one as { files: object }).files;
   assert.deepEqual(files((await all())[0]), files(before[0]));
+});
+
+test('a min that is more than there is: what is too small, what helps, and an event', async () => {
+  const { client } = room;
+  const namespace = 'below-min';
+  await furnish(client, namespace, { sizing: { min: 12 } });
+  const message = await condition(client, namespace, 'ShareGranted', 'False', 'BelowMin');
+  assert.match(message, /^The share is below spec\.sizing\.min \(4 cores × 2 \+ 1 = 9; /);
+  assert.match(message, /raise the total or share of ConnectionBudget below-min\/statefulset-db/);
+  assert.match(message, /give Postgres more cores, or lower spec\.sizing\.min$/);
+  const event = await told(namespace, 'ConnectionPool', 'Warning', 'BelowMin');
+  assert.equal(event.message, message);
+  const { sizing } = await poolStatus(namespace);
+  const share = sizing?.share ?? 0;
+  assert.ok(share > 0 && share <= 9, String(share));
+  await giveCores(namespace, 16);
+  await until('the pool has its min', 60, async () => {
+    const status = await poolStatus(namespace);
+    return status.sizing?.share === 33 && !/BelowMin/.test(JSON.stringify(status.conditions));
+  });
+});
+
+test('an edit of one pool is written into those only that say something else, and into all of those', async () => {
+  const { client } = room;
+  const namespace = 'edits';
+  // 30 percent of 200 are 60 connections, 10 each, also when one of them weighs a little more.
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  await furnishTogether(namespace, [
+    {
+      apiVersion: 'spillway.dev/v1alpha1',
+      kind: 'ConnectionBudget',
+      metadata: { namespace, name: 'statefulset-db' },
+      spec: {
+        postgres: { clusterRef: { apiGroup: 'apps', kind: 'StatefulSet', name: 'db' } },
+        share: 30,
+      },
+    },
+    ...names.map((name) => pool(namespace, name, { sizing: { weight: 100 } })),
+  ]);
+  for (const name of names) {
+    await condition(client, namespace, 'ShareGranted', 'True', 'Granted', name);
+  }
+  const writes = async () => {
+    const count = (await operator.quiet()).by['PUT connectionpools/status 200'];
+    assert.ok(count !== undefined);
+    return count;
+  };
+  const edit = (sizing: object) =>
+    client.patch(connectionPools, { namespace, name: 'a' }, { spec: { sizing } });
+  const before = await writes();
+  await edit({ weight: 101 });
+  assert.equal(await writes(), before + 1);
+
+  // No share changes, for the owner has said how much there is; but all pools say where the optimum comes from.
+  await edit({ coresFactor: '3' });
+  // At once: what is looked at every half minute would find it too.
+  assert.equal(await writes(), before + 1 + names.length);
+  for (const name of names) {
+    const { sizing } = await poolStatus(namespace, name);
+    const factor = sizing?.sources?.find(({ field }) => field === 'coresFactor');
+    assert.deepEqual(
+      [sizing?.optimum, sizing?.share, factor?.source],
+      [13, 10, 'spec.sizing of ConnectionPool edits/a'],
+    );
+  }
+  const { servers } = await budgetStatus(namespace);
+  assert.deepEqual(
+    servers?.[0]?.sources
+      ?.filter(({ field }) => ['coresFactor', 'budget', 'pools'].includes(field))
+      .map(({ value, source }) => `${value}: ${source}`),
+    [
+      '3: spec.sizing of ConnectionPool edits/a',
+      '60: 30 % of max_connections 200 (spec.share)',
+      'more than 4: in transaction or statement mode: more than 4 pools by weight',
+    ],
+  );
+
+  // Whatever anybody says in the whole cluster, it is what is so: who looks anew has nothing to write.
+  assert.equal(await operator.stop(), 0);
+  operator = await room.operator({ name: 'spillway-1' });
+  assert.deepEqual(await operator.quiet(), { writes: 0, events: 0, refused: 0, by: {} });
 });

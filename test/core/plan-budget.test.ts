@@ -61,6 +61,18 @@ const words: Readonly<Record<string, readonly [object, number, string]>> = {
     50,
     'the owner says 50 % of max_connections 100 = 50; max_connections 100 − 3 reserved − 10 slack = 87',
   ],
+  'what is set aside, by name': [
+    {
+      reserved: [
+        { name: 'admin', connections: 10 },
+        { name: 'cron', connections: 0 },
+        { name: 'migrations', connections: 75 },
+      ],
+      slack: 2,
+    },
+    10,
+    'max_connections 100 − 3 reserved − 10 admin − 75 migrations − 2 slack = 10, less than 8 cores × 2 + 1 = 17',
+  ],
   'the guard, which is less than the share': [
     { share: 90 },
     87,
@@ -80,3 +92,32 @@ for (const [what, [said, connections, explanation]] of Object.entries(words)) {
     assert.deepEqual([one?.budget, one?.explanation], [connections, explanation]);
   });
 }
+
+test('the status of a budget has each number with its source: who has set aside how much, and how pools share', () => {
+  const reserved = [
+    { name: 'admin', connections: 10 },
+    { name: 'migrations', connections: 5 },
+  ];
+  const [one] = planBudget({
+    spec: connectionBudgetSpec.parse({ postgres, reserved, spindles: 4 }),
+    status: undefined,
+    pools: [poolOf('shop', 'primary'), poolOf('web', 'primary')],
+    servers: new Map([['primary', { ok: true, facts: server }]] as const),
+    remains: () => true,
+    mayRaise: true,
+  }).servers;
+  assert.deepEqual(
+    one?.sources?.map(({ field, value, source }) => `${field} ${value}: ${source}`),
+    [
+      'cores 8: limits.cpu',
+      "coresFactor 2: the default, of PostgreSQL's own formula",
+      'spindles 4: spec.spindles',
+      'optimum 20: cores × coresFactor + spindles, rounded down',
+      "maxConnections 100: PostgreSQL's default",
+      "reserved 18: 3 of the server (PostgreSQL's default); set aside: 10 for admin, 5 for migrations",
+      'slack 10: the default: a tenth of maxConnections, at least 5',
+      'budget 20: the optimum',
+      'pools 2: in transaction or statement mode: 2 pools 1:1',
+    ],
+  );
+});

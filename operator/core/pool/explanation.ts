@@ -3,6 +3,7 @@
 import { entrySizes, isSessionPool, poolMax } from '../sizing/entries.ts';
 import { ASKED, isAsked } from '../sizing/observed.ts';
 import { ownersTotal, ownersWords } from '../sizing/server-budget.ts';
+import { LISTED_POOLS, poolsInWords } from '../sizing/sharing.ts';
 import type { SizedPool, SizedServer } from '../sizing/size-server.ts';
 import { podSizes } from '../sizing/size-server.ts';
 
@@ -153,9 +154,6 @@ function guardParts(input: ExplanationInput): string {
   return parts.join(' − ');
 }
 
-/** More weights than this are told as a part of their sum. */
-const LISTED_WEIGHTS = 4;
-
 function sharing(input: ExplanationInput): string {
   const { weight, alike, unlike, share, session } = input;
   if (input.podsAsked === 0) return 'no pods are asked for, so nothing is given to it';
@@ -173,18 +171,14 @@ function sharing(input: ExplanationInput): string {
     unlike.length === 0
       ? ''
       : session
-        ? ` beside ${counted(unlike.length, 'pool')} in other modes`
-        : ` beside ${counted(unlike.length, 'pool')} in session mode`;
+        ? ` beside ${poolsInWords(unlike.length)} in other modes`
+        : ` beside ${poolsInWords(unlike.length)} in session mode`;
   if (alike.length === 0) return `1 pool has it${beside}, ${here}`;
   const weights = [weight, ...alike];
-  const sum = weights.reduce((a, b) => a + b, 0);
-  const how =
-    weights.length <= LISTED_WEIGHTS
-      ? weights.join(':')
-      : weights.every((one) => one === weight)
-        ? 'equally'
-        : `by weight (${weight} of ${sum})`;
-  return `${weights.length} ${which}pools share it ${how}${beside}, ${here}`;
+  if (weights.length > LISTED_POOLS) {
+    return `more than ${LISTED_POOLS} ${which}pools share it by weight${beside}, ${here} for weight ${weight}`;
+  }
+  return `${weights.length} ${which}pools share it ${weights.join(':')}${beside}, ${here}`;
 }
 
 function pods(input: ExplanationInput): string {

@@ -129,7 +129,7 @@ type Shortage = 'NoPod' | 'FewerPods' | 'BelowMin';
 const shortages: Readonly<Record<Shortage, readonly [what: string, Exclude<Effect, 'fine'>]>> = {
   NoPod: ['No pod can run', 'stalled'],
   FewerPods: ['Fewer pods than asked for', 'noted'],
-  BelowMin: ['The share is below sizing.min', 'noted'],
+  BelowMin: ['The share is below spec.sizing.min', 'noted'],
 };
 
 /** The condition's reason for a share that is too small. */
@@ -174,10 +174,11 @@ export function shareGranted(state: ShareState): Finding {
 function tooSmall(state: ShareState, shortage: Shortage): Finding {
   const { budget, explanation, namespace } = state;
   const [what, effect] = shortages[shortage];
+  const less = shortage === 'BelowMin' ? 'lower spec.sizing.min' : 'lower what the pools ask for';
   const fix =
     state.groupIsFull === true
       ? `raise the max of namespace ${namespace} in spec.namespaces of ConnectionBudget ${budget}, or lower what its pools ask for`
-      : `raise the total or share of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
+      : `raise the total or share of ConnectionBudget ${budget}, give Postgres more cores, or ${less}`;
   const message = `${what} (${explanation}): ${fix}`;
   return bad('ShareGranted', { reason: shortageReason(state), message }, effect);
 }

@@ -55,12 +55,17 @@ const cases: readonly (readonly [string, Partial<ExplanationInput>, string])[] =
   [
     'many pools of one weight',
     { alike: Array.from({ length: 9 }, () => 1), share: 2, perPod: [1, 1] },
-    '8 cores × 2 + 1 = 17; 10 pools share it equally, 2 here; 2 pooler pods, 1 each',
+    '8 cores × 2 + 1 = 17; more than 4 pools share it by weight, 2 here for weight 1; 2 pooler pods, 1 each',
+  ],
+  [
+    'a pool beside many in session mode',
+    { alike: [], unlike: Array.from({ length: 9 }, () => 1), share: 17, perPod: [9, 8] },
+    '8 cores × 2 + 1 = 17; 1 pool has it beside more than 4 pools in session mode, 17 here; 2 pooler pods, 9 and 8',
   ],
   [
     'many pools of many weights',
     { weight: 3, alike: [1, 1, 2, 2], share: 6, perPod: [3, 3] },
-    '8 cores × 2 + 1 = 17; 5 pools share it by weight (3 of 9), 6 here; 2 pooler pods, 3 each',
+    '8 cores × 2 + 1 = 17; more than 4 pools share it by weight, 6 here for weight 3; 2 pooler pods, 3 each',
   ],
   [
     'fractions of a core',
