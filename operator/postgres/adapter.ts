@@ -19,6 +19,8 @@ export interface ServerFacts {
   readonly podPorts?: readonly number[];
   /** Cores of one instance in thousandths (2500 = 2.5 cores); absent when nothing says. */
   readonly milliCores?: Sourced<number>;
+  /** Why nothing says how many cores there are, as half a sentence for people: "no pod of it runs on a node yet". */
+  readonly coresUnknown?: string;
   /** Postgres instances of the cluster, the primary included. */
   readonly instances: number;
   /** Read replicas. */

@@ -19,16 +19,23 @@ import {
   reservedConnections,
   stopped,
 } from './managed.ts';
+import { clusterLabel, coresOr } from './pods.ts';
 import { asCount, asList, asText, at, defined } from './raw.ts';
 
 const HIBERNATION = 'cnpg.io/hibernation';
 const FENCED = 'cnpg.io/fencedInstances';
 
+const GROUP = 'postgresql.cnpg.io';
+const KIND = 'Cluster';
+const CLUSTER = 'cnpg.io/cluster';
+
 export const cloudNativePg: PostgresAdapter = {
-  apiGroup: 'postgresql.cnpg.io',
-  kind: 'Cluster',
+  apiGroup: GROUP,
+  kind: KIND,
   version: 'v1',
   plural: 'clusters',
+  // Jobs and poolers of the cluster have its label too.
+  pods: clusterLabel(CLUSTER, { 'cnpg.io/podRole': 'instance' }),
   reads: [
     ['metadata', 'annotations', HIBERNATION],
     ['metadata', 'annotations', FENCED],
@@ -48,7 +55,8 @@ export const cloudNativePg: PostgresAdapter = {
   facts,
 };
 
-function facts(object: RawObject, role: Role, { clusterDomain }: AdapterContext): Found {
+function facts(object: RawObject, role: Role, context: AdapterContext): Found {
+  const { clusterDomain } = context;
   const name = asText(object.metadata?.name);
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed('Cluster');
@@ -75,10 +83,15 @@ function facts(object: RawObject, role: Role, { clusterDomain }: AdapterContext)
       replicas: Math.max(0, instances - 1),
       maxConnections: maxConnections(places),
       reservedConnections: reservedConnections(places),
-      podSelector: { 'cnpg.io/cluster': name },
+      podSelector: { [CLUSTER]: name },
       users: usersOf(spec, namespace, name),
+      ...coresOr(coresFrom(at(spec, 'resources'), where), context, {
+        apiGroup: GROUP,
+        kind: KIND,
+        namespace,
+        name,
+      }),
       ...defined({
-        milliCores: coresFrom(at(spec, 'resources'), where),
         tls: tlsOf(object, namespace, name, host),
         primary: asText(at(status, 'currentPrimary')),
         systemIdentifier: asText(at(status, 'systemID')),

@@ -20,7 +20,7 @@ import {
   reservedConnections,
   stopped,
 } from './managed.ts';
-import { clusterLabel, leaderOf } from './pods.ts';
+import { clusterLabel, coresOr, leaderOf } from './pods.ts';
 import { asCount, asList, asMap, asText, at, defined } from './raw.ts';
 
 /** Labels of the operator's own default configuration. */
@@ -61,6 +61,7 @@ function facts(object: RawObject, role: Role, context: AdapterContext): Found {
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed('postgresql');
   const where = `postgresql ${namespace}/${name}`;
+  const cluster = { apiGroup: GROUP, kind: KIND, namespace, name };
   const { spec } = object;
   const instances = asCount(at(spec, 'numberOfInstances')) ?? 1;
   if (role === 'replicas' && instances < 2) {
@@ -81,10 +82,10 @@ function facts(object: RawObject, role: Role, context: AdapterContext): Found {
       reservedConnections: reservedConnections(places),
       podSelector: { ...APPLICATION, [CLUSTER]: name },
       users: usersOf(spec, namespace, name),
+      ...coresOr(coresOf(spec, namespace, name, where, lookup), context, cluster),
       ...defined({
-        milliCores: coresOf(spec, namespace, name, where, lookup),
         tls: tlsOf(spec, namespace),
-        primary: leaderOf(pods?.({ apiGroup: GROUP, kind: KIND, namespace, name }) ?? [], ROLE),
+        primary: leaderOf(pods?.(cluster) ?? [], ROLE),
         warning: warningOf(spec, instances, role, where),
       }),
     },

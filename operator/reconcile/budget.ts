@@ -50,7 +50,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
   const asked = askedOf(context, key, pools, status);
   const servers = serversOf(context, key, pools, asked.observed);
-  if (areComing(context, spec.postgres)) return after(COMING_SECONDS);
+  if (areComing(context, spec.postgres, namespace)) return after(COMING_SECONDS);
   const plan = planBudget({
     spec,
     status,

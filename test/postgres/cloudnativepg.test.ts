@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Role } from '../../operator/postgres/adapter.ts';
 import { cloudNativePg } from '../../operator/postgres/cloudnativepg.ts';
-import { change, factsOf, POSTGRES, reasonOf } from './help.ts';
+import { change, factsOf, NO_CORES, POSTGRES, reasonOf } from './help.ts';
 import { cloudNativePgSample } from './objects.ts';
 
 test('CloudNativePG with nothing but instances', () => {
@@ -17,6 +17,7 @@ test('CloudNativePG with nothing but instances', () => {
     podSelector: { 'cnpg.io/cluster': 'db' },
     users: [{ name: 'app', namespace: 'data', secret: 'db-app', key: 'password' }],
     tls: { namespace: 'data', caSecret: 'db-ca', caKey: 'ca.crt', namesHost: false },
+    coresUnknown: NO_CORES,
   });
 });
 

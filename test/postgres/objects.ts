@@ -28,11 +28,15 @@ export function lookupOf(...objects: readonly RawObject[]) {
   return ({ apiGroup, kind, namespace, name }: PostgresRef): RawObject | undefined =>
     objects.find(
       (one) =>
-        one.apiVersion?.split('/')[0] === apiGroup &&
+        groupOf(one) === apiGroup &&
         one.kind === kind &&
-        one.metadata?.namespace === namespace &&
-        one.metadata.name === name,
+        (one.metadata?.namespace ?? '') === namespace &&
+        one.metadata?.name === name,
     );
+}
+
+function groupOf({ apiVersion = '' }: RawObject): string {
+  return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
 }
 
 /** A pod in the namespace `data`. */
@@ -55,6 +59,15 @@ export function pod(
         : { ownerReferences: [{ kind: 'StatefulSet', name: owner, controller: true }] }),
     },
     spec: { containers: [], ...(node === undefined ? {} : { nodeName: node }) },
+  };
+}
+
+export function node(name: string, cpu: unknown): RawObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name },
+    status: { capacity: { cpu: '64' }, allocatable: { cpu } },
   };
 }
 

@@ -29,7 +29,7 @@ const depends: readonly (readonly [PostgresAdapter, Sample, Readonly<Record<stri
       'metadata annotations cnpg.io/fencedInstances': '',
       'spec instances': 'fault',
       'spec postgresql parameters': 'maxConnections reservedConnections',
-      'spec resources': 'milliCores',
+      'spec resources': 'coresUnknown milliCores',
       // Behind the replica, which has no user of its own.
       'spec bootstrap': '',
       'spec replica': 'users',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { zalando } from '../../operator/postgres/zalando.ts';
-import { change, factsOf, POSTGRES, reasonOf } from './help.ts';
+import { change, factsOf, NO_CORES, POSTGRES, reasonOf } from './help.ts';
 import { zalandoSample } from './objects.ts';
 
 test('Zalando with nothing but what is required', () => {
@@ -16,6 +16,7 @@ test('Zalando with nothing but what is required', () => {
     reservedConnections: { value: 3, source: POSTGRES, assumed: true },
     podSelector: { application: 'spilo', 'cluster-name': 'acid-db' },
     users: [],
+    coresUnknown: NO_CORES,
   });
   // The cores that the operator gave it by its own defaults.
   assert.deepEqual(factsOf(zalando, bare, 'primary', related).milliCores, {
