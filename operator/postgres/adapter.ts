@@ -32,6 +32,8 @@ export interface ServerFacts {
   readonly podSelector?: Readonly<Record<string, string>>;
   /** Present when the server has TLS with a certificate that a CA in a Secret vouches for. */
   readonly tls?: ServerTls;
+  /** The server has TLS for sure, also where nobody is known to vouch for its certificate. */
+  readonly encrypts?: true;
   /** The owner's application users, without superusers; absent or empty when the object names none. */
   readonly users?: readonly ApplicationUser[];
   /** Name of the pod that is the primary, where the object or its pods say. */

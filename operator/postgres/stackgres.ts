@@ -53,6 +53,7 @@ export const stackGres: PostgresAdapter = {
     ['spec', 'configurations', 'postgres', 'postgresql.conf'],
     ['spec', 'configurations', 'binding'],
     ['spec', 'pods', 'disableConnectionPooling'],
+    ['spec', 'postgres', 'ssl', 'enabled'],
     ['spec', 'postgresServices', 'primary', 'enabled'],
     ['spec', 'postgresServices', 'replicas', 'enabled'],
     ['spec', 'replicateFrom'],
@@ -122,6 +123,8 @@ function facts(object: RawObject, role: Role, { clusterDomain, lookup }: Adapter
       users: usersOf(spec, namespace),
       ...coresOf(spec, namespace, find),
       ...defined({
+        // Its CRD says so by default. The certificate signs itself, or the owner gives it without its CA.
+        encrypts: at(spec, 'postgres', 'ssl', 'enabled') === true ? (true as const) : undefined,
         primary: asText(at(primary, 'name')),
         warning: warningOf(spec, instances, role, where),
       }),

@@ -113,3 +113,45 @@ test('CloudNativePG: a role without a Service, or without an instance, is a faul
   const elsewhere = change(full, services, [{ selectorType: 'ro', serviceTemplate: own }]);
   assert.equal(reasonOf(cloudNativePg, elsewhere, 'replicas'), 'PostgresHasNoService');
 });
+
+test('CloudNativePG: roles that it manages are users where applications can log in as them', () => {
+  const passwordSecret = { name: 'login' };
+  const named = (name: string, more: object = {}) => ({
+    name,
+    login: true,
+    passwordSecret,
+    ...more,
+  });
+  const roles = [
+    named('reports'),
+    named('jobs', { ensure: 'present', superuser: false, replication: false, inRoles: ['app'] }),
+    named('gone', { ensure: 'absent' }),
+    named('group', { login: false }),
+    { name: 'silent', passwordSecret },
+    named('boss', { superuser: true }),
+    named('copier', { replication: true }),
+    named('locked', { disablePassword: true }),
+    { name: 'certificate', login: true },
+    named('app', { passwordSecret: { name: 'another' } }),
+  ];
+  const users = (raw = cloudNativePgSample.bare) =>
+    factsOf(cloudNativePg, change(raw, ['spec', 'managed'], { roles })).users;
+  const user = (name: string, secret: string) => ({
+    name,
+    namespace: 'data',
+    secret,
+    key: 'password',
+  });
+  assert.deepEqual(users(), [
+    user('app', 'db-app'),
+    user('reports', 'login'),
+    user('jobs', 'login'),
+  ]);
+  // Of a database that was restored nobody knows the owner; its managed roles are known all the same.
+  const restored = change(cloudNativePgSample.bare, ['spec', 'bootstrap'], { recovery: {} });
+  assert.deepEqual(
+    users(restored)?.map(({ name }) => name),
+    ['reports', 'jobs', 'app'],
+  );
+  assert.deepEqual(users(cloudNativePgSample.full), [], 'a replica has those of another cluster');
+});

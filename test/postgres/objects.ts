@@ -113,6 +113,7 @@ export const cloudNativePgSample: Sample = {
             { selectorType: 'ro', serviceTemplate: { metadata: { name: 'db-readers' } } },
           ],
         },
+        roles: [{ name: 'reports', login: true, passwordSecret: { name: 'reports-login' } }],
       },
     },
     {
@@ -162,7 +163,13 @@ export const zalandoSample: Sample = {
       },
       usersWithSecretRotation: ['turning'],
       preparedDatabases: {
-        shop: { defaultUsers: true },
+        shop: {
+          defaultUsers: true,
+          schemas: {
+            stock: { defaultUsers: true },
+            bare: { defaultUsers: true, defaultRoles: false },
+          },
+        },
         far: { defaultUsers: true, secretNamespace: 'far' },
       },
       standby: { standby_host: 'db.example.com' },
@@ -270,7 +277,7 @@ export const stackGresSample: Sample = {
     stackGres,
     {
       instances: 2,
-      postgres: { version: '17' },
+      postgres: { version: '17', ssl: { enabled: true } },
       sgInstanceProfile: 'size-s',
       configurations: {
         sgPostgresConfig: 'tuned',
