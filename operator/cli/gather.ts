@@ -15,8 +15,9 @@ import { addressesOf, type ServiceLookup } from '../core/identity/alias.ts';
 import type { ClusterAt } from '../core/identity/found-cluster.ts';
 import type { RawObject } from '../postgres/adapter.ts';
 import type { Lookup, PodLookup } from '../postgres/find.ts';
+import { nodeKind, podKind } from '../postgres/pods.ts';
 import { asMap, asText, asTexts } from '../postgres/raw.ts';
-import { adapterFor, podKind, podsIn, readKinds } from '../postgres/table.ts';
+import { adapterFor, instanceKinds, podsIn, readKinds } from '../postgres/table.ts';
 import type { Document, InputFault } from './documents.ts';
 import { parsePath } from './positions.ts';
 
@@ -136,9 +137,11 @@ function rawObject(
     return undefined;
   }
   const metadata = asMap(object.metadata);
-  const namespace = asText(metadata.namespace) ?? defaultNamespace;
+  const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
+  const namespaced = group !== nodeKind.apiGroup || kind !== nodeKind.kind;
+  const namespace = namespaced ? (asText(metadata.namespace) ?? defaultNamespace) : '';
   return {
-    group: apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '',
+    group,
     kind,
     namespace,
     name: asText(metadata.name) ?? '',
@@ -151,7 +154,7 @@ function rawObject(
 
 /** Secrets, our own kinds, and what a clusterRef may name. Files hold much else, which is not ours to judge. */
 const readable = new Set(
-  [...readKinds(), podKind].map(({ apiGroup, kind }) => `${apiGroup}/${kind}`),
+  [...readKinds(), ...instanceKinds].map(({ apiGroup, kind }) => `${apiGroup}/${kind}`),
 );
 
 function isOfUse({ group, kind }: Raw): boolean {

@@ -19,6 +19,8 @@ export interface ServerFacts {
   readonly podPorts?: readonly number[];
   /** Cores of one instance in thousandths (2500 = 2.5 cores); absent when nothing says. */
   readonly milliCores?: Sourced<number>;
+  /** Why nothing says how many cores there are, as half a sentence for people: "no pod of it runs on a node yet". */
+  readonly coresUnknown?: string;
   /** Postgres instances of the cluster, the primary included. */
   readonly instances: number;
   /** Read replicas. */
@@ -30,6 +32,8 @@ export interface ServerFacts {
   readonly podSelector?: Readonly<Record<string, string>>;
   /** Present when the server has TLS with a certificate that a CA in a Secret vouches for. */
   readonly tls?: ServerTls;
+  /** The server has TLS for sure, also where nobody is known to vouch for its certificate. */
+  readonly encrypts?: true;
   /** The owner's application users, without superusers; absent or empty when the object names none. */
   readonly users?: readonly ApplicationUser[];
   /** Name of the pod that is the primary, where the object or its pods say. */

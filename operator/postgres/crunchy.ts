@@ -7,6 +7,7 @@ import type {
   Found,
   PodKind,
   PostgresAdapter,
+  PostgresRef,
   RawObject,
   Role,
   ServerTls,
@@ -21,7 +22,7 @@ import {
   smallest,
   stopped,
 } from './managed.ts';
-import { clusterLabel, leaderOf } from './pods.ts';
+import { clusterLabel, coresOfNodes, leaderOf } from './pods.ts';
 import { asCount, asList, asText, at, defined } from './raw.ts';
 
 /** Percona's operator keeps the labels of Crunchy's. */
@@ -100,17 +101,13 @@ export const percona: PostgresAdapter = {
   facts: (object, role, context) => facts(perconas, object, role, context),
 };
 
-function facts(
-  dialect: Dialect,
-  object: RawObject,
-  role: Role,
-  { clusterDomain, pods: podsOf }: AdapterContext,
-): Found {
+function facts(dialect: Dialect, object: RawObject, role: Role, context: AdapterContext): Found {
   const name = asText(object.metadata?.name);
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed(dialect.kind);
   const { apiGroup, kind } = dialect;
   const where = `${kind} ${namespace}/${name}`;
+  const cluster = { apiGroup, kind, namespace, name };
   const { spec } = object;
   const sets = asList(at(spec, 'instances'));
   const instances = sets.reduce<number>((sum, set) => sum + (asCount(at(set, 'replicas')) ?? 1), 0);
@@ -127,7 +124,7 @@ function facts(
   return {
     ok: true,
     facts: {
-      host: `${name}-${role}.${namespace}.svc.${clusterDomain}`,
+      host: `${name}-${role}.${namespace}.svc.${context.clusterDomain}`,
       port: asCount(at(spec, 'port')) ?? 5432,
       instances,
       replicas: Math.max(0, instances - 1),
@@ -136,21 +133,31 @@ function facts(
       podSelector: { [CLUSTER]: name, ...INSTANCES },
       tls: tlsOf(dialect, object, namespace, name),
       users: usersOf(dialect, spec, namespace, name),
+      ...coresOf(sets, where, context, cluster),
       ...defined({
-        milliCores: smallest(
-          sets.map((set, i) =>
-            coresFrom(
-              at(set, 'resources'),
-              `instance set ${asText(at(set, 'name')) ?? i} of ${where}`,
-            ),
-          ),
-        ),
-        primary: leaderOf(podsOf?.({ apiGroup, kind, namespace, name }) ?? [], `${LABELS}role`),
+        primary: leaderOf(context.pods?.(cluster) ?? [], `${LABELS}role`),
         systemIdentifier: asText(at(object, ...dialect.systemIdentifier)),
         warning: warningOf(dialect, spec, role, where),
       }),
     },
   };
+}
+
+/** Any instance may become the primary, so the smallest set counts; one that says nothing may use all of its node. */
+function coresOf(
+  sets: readonly unknown[],
+  where: string,
+  context: AdapterContext,
+  cluster: PostgresRef,
+) {
+  const said = sets.map((set, i) =>
+    coresFrom(at(set, 'resources'), `instance set ${asText(at(set, 'name')) ?? i} of ${where}`),
+  );
+  const known = said.filter((cores) => cores !== undefined);
+  if (known.length === said.length && known.length > 0) return { milliCores: smallest(known) };
+  const nodes = coresOfNodes(context, cluster);
+  if (nodes.milliCores === undefined) return nodes;
+  return { milliCores: smallest([...known, nodes.milliCores]) };
 }
 
 /**

@@ -1,6 +1,26 @@
-// The pods of a Postgres cluster as adapters read them: which of them is the primary.
-import type { PodKind, RawObject } from './adapter.ts';
-import { asCount, asList, asMap, asText, at } from './raw.ts';
+// The pods of a Postgres cluster as adapters read them: which of them is the primary, and how many cores their nodes have.
+import type {
+  AdapterContext,
+  ObjectKind,
+  PodKind,
+  PostgresRef,
+  RawObject,
+  ServerFacts,
+  Sourced,
+} from './adapter.ts';
+import { asCount, asList, asMap, asMilliCores, asText, at } from './raw.ts';
+
+/** Pods of clusters are read for the kinds that say how they are known (`PostgresAdapter.pods`). */
+export const podKind: ObjectKind = { apiGroup: '', kind: 'Pod', version: 'v1', plural: 'pods' };
+
+/** In no namespace. What its kubelet reports of it all the time is not kept. */
+export const nodeKind: ObjectKind = {
+  apiGroup: '',
+  kind: 'Node',
+  version: 'v1',
+  plural: 'nodes',
+  reads: [['status', 'allocatable', 'cpu']],
+};
 
 /** Patroni says `master` of the leader before its version 4, and `primary` since; operators set either. */
 const LEADER: readonly unknown[] = ['master', 'primary'];
@@ -34,6 +54,41 @@ export function leaderOf(pods: readonly RawObject[], roleLabel: string): string 
     .sort((a, b) => b.timeline - a.timeline || (a.name < b.name ? -1 : 1));
   return asText(leaders[0]?.name);
 }
+
+type Cores = Pick<ServerFacts, 'milliCores' | 'coresUnknown'>;
+
+/**
+ * The cores that the cluster's object says; else, as Postgres may use all that its node has, those of the smallest node
+ * that an instance of it runs on, since any of them may become the primary.
+ */
+export function coresOr(
+  said: Sourced<number> | undefined,
+  context: AdapterContext,
+  cluster: PostgresRef,
+): Cores {
+  return said === undefined ? coresOfNodes(context, cluster) : { milliCores: said };
+}
+
+/** What a kubelet leaves to pods (`status.allocatable.cpu`) on the smallest of the nodes. */
+export function coresOfNodes({ lookup, pods }: AdapterContext, cluster: PostgresRef): Cores {
+  const nodes = [...new Set((pods?.(cluster) ?? []).map(nodeOf))]
+    .filter((name) => name !== undefined)
+    .sort();
+  if (nodes.length === 0) return { coresUnknown: `${NOTHING_SAID}, and no pod of it has a node` };
+  let least: Sourced<number> | undefined;
+  for (const name of nodes) {
+    const node = lookup({ apiGroup: '', kind: nodeKind.kind, namespace: '', name });
+    const value = asMilliCores(at(node?.status, 'allocatable', 'cpu'));
+    if (value === undefined || (least !== undefined && least.value <= value)) continue;
+    least = { value, source: `allocatable cpu of node ${name}` };
+  }
+  if (least !== undefined) return { milliCores: least };
+  return {
+    coresUnknown: `${NOTHING_SAID}, and its node ${nodes[0]} cannot be read (an operator for some namespaces may read none)`,
+  };
+}
+
+const NOTHING_SAID = 'Postgres has neither a cpu limit nor a cpu request';
 
 /** The node that a pod has been given; undefined for one that waits. */
 export function nodeOf(pod: RawObject): string | undefined {

@@ -3,6 +3,7 @@
 import type { ObjectKind, PostgresAdapter, PostgresRef, RawObject } from './adapter.ts';
 import { cloudNativePg } from './cloudnativepg.ts';
 import { crunchy, percona } from './crunchy.ts';
+import { nodeKind, podKind } from './pods.ts';
 import { stackGres } from './stackgres.ts';
 import { statefulSet } from './stateful-set.ts';
 import { zalando } from './zalando.ts';
@@ -26,8 +27,8 @@ export function knownKinds(): string {
   return adapters.map((adapter) => `${adapter.kind} (${adapter.apiGroup})`).join(', ');
 }
 
-/** Pods of clusters are read for the kinds that say how they are known (`PostgresAdapter.pods`). */
-export const podKind: ObjectKind = { apiGroup: '', kind: 'Pod', version: 'v1', plural: 'pods' };
+/** Kinds that are read of every cluster where its own object does not say enough. */
+export const instanceKinds: readonly ObjectKind[] = [podKind, nodeKind];
 
 /** The pods of a cluster, out of all that there are. */
 export function podsIn(all: readonly RawObject[], cluster: PostgresRef): readonly RawObject[] {

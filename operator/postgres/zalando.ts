@@ -20,7 +20,7 @@ import {
   reservedConnections,
   stopped,
 } from './managed.ts';
-import { clusterLabel, leaderOf } from './pods.ts';
+import { clusterLabel, coresOr, leaderOf } from './pods.ts';
 import { asCount, asList, asMap, asText, at, defined } from './raw.ts';
 
 /** Labels of the operator's own default configuration. */
@@ -61,6 +61,7 @@ function facts(object: RawObject, role: Role, context: AdapterContext): Found {
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed('postgresql');
   const where = `postgresql ${namespace}/${name}`;
+  const cluster = { apiGroup: GROUP, kind: KIND, namespace, name };
   const { spec } = object;
   const instances = asCount(at(spec, 'numberOfInstances')) ?? 1;
   if (role === 'replicas' && instances < 2) {
@@ -81,10 +82,10 @@ function facts(object: RawObject, role: Role, context: AdapterContext): Found {
       reservedConnections: reservedConnections(places),
       podSelector: { ...APPLICATION, [CLUSTER]: name },
       users: usersOf(spec, namespace, name),
+      ...coresOr(coresOf(spec, namespace, name, where, lookup), context, cluster),
       ...defined({
-        milliCores: coresOf(spec, namespace, name, where, lookup),
         tls: tlsOf(spec, namespace),
-        primary: leaderOf(pods?.({ apiGroup: GROUP, kind: KIND, namespace, name }) ?? [], ROLE),
+        primary: leaderOf(pods?.(cluster) ?? [], ROLE),
         warning: warningOf(spec, instances, role, where),
       }),
     },
@@ -108,7 +109,7 @@ function coresOf(
 }
 
 /**
- * Users of the manifest, and the login roles of prepared databases. Left out: who may not log in; superusers; users
+ * Users of the manifest, and the login roles of prepared databases and their schemas. Left out: who may not log in; superusers; users
  * whose Secret is in another namespace (their names have a dot); users whose name changes when their Secret is rotated.
  */
 function usersOf(spec: unknown, namespace: string, cluster: string): ApplicationUser[] {
@@ -117,8 +118,12 @@ function usersOf(spec: unknown, namespace: string, cluster: string): Application
     .filter(([user, flags]) => !rotated.includes(user) && isOrdinary(flags))
     .map(([user]) => user);
   const prepared = Object.entries(asMap(at(spec, 'preparedDatabases')))
-    .filter(([, one]) => at(one, 'defaultUsers') === true && !asText(at(one, 'secretNamespace')))
-    .flatMap(([database]) => ['owner', 'reader', 'writer'].map((r) => `${database}_${r}_user`));
+    .filter(([, one]) => !asText(at(one, 'secretNamespace')))
+    .flatMap(([database, one]) => [
+      ...(at(one, 'defaultUsers') === true ? [database] : []),
+      ...schemasWithUsers(one).map((schema) => `${database}_${schema}`),
+    ])
+    .flatMap((prefix) => ['owner', 'reader', 'writer'].map((r) => `${prefix}_${r}_user`));
   const names = [...new Set([...listed, ...prepared])].filter((name) => USER_NAME.test(name));
   return names.map((name) => ({
     name,
@@ -126,6 +131,13 @@ function usersOf(spec: unknown, namespace: string, cluster: string): Application
     secret: secretName(name, cluster),
     key: 'password',
   }));
+}
+
+/** A schema of a prepared database can have login roles of its own, which are made together with its other roles. */
+function schemasWithUsers(database: unknown): string[] {
+  return Object.entries(asMap(at(database, 'schemas')))
+    .filter(([, one]) => at(one, 'defaultUsers') === true && at(one, 'defaultRoles') !== false)
+    .map(([schema]) => schema);
 }
 
 function isOrdinary(flags: unknown): boolean {

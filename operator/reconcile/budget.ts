@@ -52,7 +52,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   }
   const spec = live.spec as ConnectionBudgetSpec;
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
-  if (areComing(context, spec.postgres)) return after(COMING_SECONDS);
+  if (areComing(context, spec.postgres, namespace)) return after(COMING_SECONDS);
   const drawing = pools.filter((pool) => !isLate(pool, live));
   const asked = askedOf(context, key, drawing, status);
   const servers = serversOf(context, key, asked.observed);

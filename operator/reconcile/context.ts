@@ -42,7 +42,7 @@ export interface Context {
 
 /** Finds Postgres objects in the stores. */
 export function lookupIn(world: World): Lookup {
-  return (ref) => world.postgres.get(ref);
+  return (ref) => world.find(ref);
 }
 
 /** What finding a Postgres needs besides. */

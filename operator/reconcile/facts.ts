@@ -37,12 +37,18 @@ export function findFacts(
   return found;
 }
 
-/** Whether something of which the facts are read is still on its way into the stores. */
+/** Whether something of which the facts are read, whatever the role, is still on its way into the stores. */
 export function areComing(
   { world }: Pick<Context, 'world'>,
-  { clusterRef }: Pick<ConnectionPoolSpec['postgres'], 'clusterRef'>,
+  postgres: Pick<ConnectionPoolSpec['postgres'], 'clusterRef'>,
+  namespace: string,
 ): boolean {
-  return clusterRef !== undefined && world.instances.reading(clusterRef);
+  const ref = postgresRef(postgres, namespace);
+  if (ref === undefined) return false;
+  if (world.instances.reading(ref)) return true;
+  const object = world.find(ref);
+  const known = object === undefined ? [] : [...(read.get(object)?.values() ?? [])];
+  return known.some(({ objects }) => objects.some(([one]) => world.instances.reading(one)));
 }
 
 function readNow(context: Ground, postgres: ConnectionPoolSpec['postgres'], namespace: string) {

@@ -1,17 +1,24 @@
-// Watches the pods of Postgres clusters, for the kinds whose facts are read from them: who is the primary. A kind's pods
-// are watched from when somebody asks for those of one cluster until no pool refers to that kind any more.
+// Watches the pods of Postgres clusters, and the nodes that they run on, where facts are read from them: who is the
+// primary, and how many cores there are. A kind's pods are watched from when somebody asks for those of one cluster until
+// no pool refers to that kind any more; the nodes from when somebody asks for one, while pods are watched.
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import type { Client } from '../kube/client.ts';
 import { isForbidden } from '../kube/errors.ts';
 import type { ReflectorObserver } from '../kube/reflector.ts';
-import { type KubeObject, pods as podType, type ResourceType } from '../kube/types.ts';
+import {
+  type KubeObject,
+  nodes as nodeType,
+  pods as podType,
+  type ResourceType,
+} from '../kube/types.ts';
 import type { PodKind, PodLookup, PostgresAdapter, PostgresRef } from '../postgres/adapter.ts';
 import { findPostgres, type Lookup } from '../postgres/find.ts';
-import { keepPod, nodeOf } from '../postgres/pods.ts';
+import { keepRead } from '../postgres/keep.ts';
+import { keepPod, nodeKind, nodeOf } from '../postgres/pods.ts';
 import { adapterFor, adapters } from '../postgres/table.ts';
 import type { Source } from '../runtime/manager.ts';
 import { sameJson } from './same.ts';
-import { Shelf } from './shelf.ts';
+import { Shelf, type ShelfOptions } from './shelf.ts';
 
 export interface InstancesOptions {
   readonly client: Client;
@@ -29,13 +36,16 @@ export interface InstancesOptions {
 const MAX_BACKOFF_SECONDS = 600;
 
 interface Watch {
-  /** The kinds that have their pods in it. */
-  readonly adapters: readonly PostgresAdapter[];
   readonly shelf: Shelf;
   readonly abort: AbortController;
   /** Resolves when it is complete, or nothing is to be expected of it. */
   readonly settled: Promise<void>;
   reading: boolean;
+}
+
+interface PodWatch extends Watch {
+  /** The kinds that have their pods in it. */
+  readonly adapters: readonly PostgresAdapter[];
   /** By cluster, the pods that ran last: a cluster that restarts has none for a moment. */
   readonly last: Map<string, readonly KubeObject[]>;
 }
@@ -44,7 +54,8 @@ export class Instances implements Source {
   readonly name = 'pods of Postgres clusters';
   readonly #options: InstancesOptions;
   readonly #ready = Promise.withResolvers<void>();
-  readonly #bySelector = new Map<string, Watch>();
+  readonly #bySelector = new Map<string, PodWatch>();
+  #nodes: Watch | undefined;
   readonly #listeners: ((cluster: PostgresRef) => void)[] = [];
   #signal: AbortSignal | undefined;
   #isReady = false;
@@ -80,9 +91,8 @@ export class Instances implements Source {
     });
     await Promise.race([Promise.all(this.#options.after.map((one) => one.whenReady)), aborted]);
     this.#signal = signal;
-    // What is found in one watch may ask for another.
     for (;;) {
-      for (const pool of this.#options.pools.list()) this.#askFor(pool);
+      this.#askForAll();
       const reading = this.#watches().filter((watch) => watch.reading);
       if (reading.length === 0 || signal.aborted) break;
       await Promise.race([Promise.all(reading.map(({ settled }) => settled)), aborted]);
@@ -106,8 +116,17 @@ export class Instances implements Source {
     return now;
   };
 
-  /** Whether what there is of the cluster's pods is still on its way into the stores. */
+  /** By name. */
+  node(name: string): KubeObject | undefined {
+    if (this.#nodes === undefined && this.#isRunning()) this.#nodes = this.#startNodes();
+    return this.#nodes?.shelf.getKey(name);
+  }
+
+  /** Whether the pods of a kind, or the nodes, are still on their way into the stores. */
   reading({ apiGroup, kind }: Pick<PostgresRef, 'apiGroup' | 'kind'>): boolean {
+    if (kind === nodeKind.kind && apiGroup === nodeKind.apiGroup) {
+      return this.#nodes?.reading === true;
+    }
     const pods = adapterFor(apiGroup, kind)?.pods;
     return pods !== undefined && this.#bySelector.get(pods.selector)?.reading === true;
   }
@@ -118,7 +137,15 @@ export class Instances implements Source {
   }
 
   #watches(): Watch[] {
-    return [...this.#bySelector.values()];
+    return [...this.#bySelector.values(), ...(this.#nodes === undefined ? [] : [this.#nodes])];
+  }
+
+  #isRunning(): boolean {
+    return this.#signal?.aborted === false;
+  }
+
+  #askForAll(): void {
+    for (const pool of this.#options.pools.list()) this.#askFor(pool);
   }
 
   /** Asks as reconciles do, also in a process that only waits for its turn. */
@@ -132,67 +159,88 @@ export class Instances implements Source {
   }
 
   /** Begins it where it does not run yet. */
-  #watchOf({ apiGroup, kind }: PostgresRef): Watch | undefined {
+  #watchOf({ apiGroup, kind }: PostgresRef): PodWatch | undefined {
     const pods = adapterFor(apiGroup, kind)?.pods;
-    const signal = this.#signal;
-    if (pods === undefined || signal === undefined || signal.aborted) return undefined;
+    if (pods === undefined || !this.#isRunning()) return undefined;
     const known = this.#bySelector.get(pods.selector);
     if (known !== undefined) return known;
-    const watch = this.#start(pods);
+    const watch = this.#startPods(pods);
     this.#bySelector.set(pods.selector, watch);
     return watch;
   }
 
-  #start(kind: PodKind): Watch {
-    const { client, namespaces, observer } = this.#options;
-    const settled = Promise.withResolvers<void>();
-    const observed = observer?.(podType) ?? {};
-    const shelf = new Shelf({
-      client,
-      type: podType,
+  #startPods(kind: PodKind): PodWatch {
+    const { namespaces } = this.#options;
+    const of = adapters.filter(({ pods }) => pods?.selector === kind.selector);
+    const watch = this.#start(podType, {
       namespaces,
       labelSelector: kind.selector,
       transform: (object) => keepPod(kind, object) as KubeObject,
+    });
+    watch.shelf.addIndex('cluster', (pod) => clustersOf(of, pod).map(keyOf));
+    watch.shelf.addIndex('node', (pod) => [nodeOf(pod) ?? '']);
+    watch.shelf.onChange((change) => {
+      if (change.type === 'updated' && sameJson(read(change.new), read(change.old))) return;
+      this.#tell([change.old, change.new].flatMap((pod) => clustersOf(of, pod)));
+    });
+    return Object.assign(watch, { adapters: of, last: new Map() });
+  }
+
+  #startNodes(): Watch {
+    const watch = this.#start(nodeType, {
+      namespaces: [],
+      transform: (object) => keepRead(nodeKind, object) as KubeObject,
+    });
+    watch.shelf.onChange((change) => {
+      // Its kubelet reports all the time that it lives.
+      if (change.type === 'updated' && sameJson(read(change.new), read(change.old))) return;
+      for (const { shelf, adapters: of } of this.#bySelector.values()) {
+        const pods = shelf.byIndex('node', change.key);
+        this.#tell(pods.flatMap((pod) => clustersOf(of, pod)));
+      }
+    });
+    return watch;
+  }
+
+  #start(
+    type: ResourceType,
+    options: Pick<ShelfOptions, 'namespaces' | 'labelSelector' | 'transform'>,
+  ): Watch {
+    const { client, observer } = this.#options;
+    const settled = Promise.withResolvers<void>();
+    const observed = observer?.(type) ?? {};
+    let refused = false;
+    const shelf = new Shelf({
+      ...options,
+      client,
+      type,
       timing: { maxBackoffSeconds: MAX_BACKOFF_SECONDS },
       observer: {
         ...observed,
         failed: (error, waitSeconds) => {
-          observed.failed?.(error, waitSeconds);
-          if (isForbidden(error)) settled.resolve();
+          // A right that is missing stays so: one line in the log is enough.
+          if (!refused || !isForbidden(error)) observed.failed?.(error, waitSeconds);
+          refused ||= isForbidden(error);
+          if (refused) settled.resolve();
         },
       },
     });
-    const of = adapters.filter(({ pods }) => pods?.selector === kind.selector);
-    const clustersOf = (pod: KubeObject): PostgresRef[] =>
-      of.flatMap(({ apiGroup, kind: name, pods }) => {
-        const cluster = pods?.clusterOf(pod);
-        const { namespace = '' } = pod.metadata;
-        return cluster === undefined ? [] : [{ apiGroup, kind: name, namespace, name: cluster }];
-      });
-    shelf.addIndex('cluster', (pod) => clustersOf(pod).map(keyOf));
-    shelf.onChange((change) => {
-      if (change.type === 'updated' && sameJson(read(change.new), read(change.old))) return;
-      const pods = [change.old, change.new].filter((pod) => pod !== undefined);
-      const clusters = new Map(pods.flatMap(clustersOf).map((one) => [keyOf(one), one]));
-      for (const cluster of clusters.values()) {
-        for (const listener of this.#listeners) listener(cluster);
-      }
-    });
     const abort = new AbortController();
-    const watch: Watch = {
-      adapters: of,
-      shelf,
-      abort,
-      settled: settled.promise,
-      reading: true,
-      last: new Map(),
-    };
+    const watch: Watch = { shelf, abort, settled: settled.promise, reading: true };
     for (const reflector of shelf.reflectors) void reflector.run(abort.signal);
     void Promise.all(shelf.reflectors.map((one) => one.whenReady)).then(() => settled.resolve());
     void settled.promise.then(() => {
       watch.reading = false;
+      // What is found in it may ask for another.
+      if (this.#isReady) this.#askForAll();
     });
     return watch;
+  }
+
+  #tell(clusters: readonly PostgresRef[]): void {
+    for (const cluster of new Map(clusters.map((one) => [keyOf(one), one])).values()) {
+      for (const listener of this.#listeners) listener(cluster);
+    }
   }
 
   #endUnwanted(): void {
@@ -204,14 +252,26 @@ export class Instances implements Source {
       abort.abort();
       this.#bySelector.delete(selector);
     }
+    if (this.#bySelector.size > 0) return;
+    this.#nodes?.abort.abort();
+    this.#nodes = undefined;
   }
+}
+
+function clustersOf(of: readonly PostgresAdapter[], pod: KubeObject | undefined): PostgresRef[] {
+  if (pod === undefined) return [];
+  const { namespace = '' } = pod.metadata;
+  return of.flatMap(({ apiGroup, kind, pods }) => {
+    const name = pods?.clusterOf(pod);
+    return name === undefined ? [] : [{ apiGroup, kind, namespace, name }];
+  });
 }
 
 function keyOf({ apiGroup, kind, namespace, name }: PostgresRef): string {
   return `${apiGroup}/${kind}/${namespace}/${name}`;
 }
 
-/** Everything of a kept pod but its version. */
+/** Everything that is kept but the version. */
 function read({ metadata, ...rest }: KubeObject) {
   return { ...rest, metadata: { ...metadata, resourceVersion: undefined } };
 }

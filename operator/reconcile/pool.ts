@@ -77,7 +77,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const asked = asPool(object);
   const { namespace } = asked.metadata;
   const found = findFacts(context, asked.spec.postgres, namespace);
-  if (areComing(context, asked.spec.postgres)) return after(COMING_SECONDS);
+  if (areComing(context, asked.spec.postgres, namespace)) return after(COMING_SECONDS);
   const facts = found.ok ? found.facts : undefined;
   const access = accessOf(asked.spec, namespace, facts);
   const pool: ConnectionPool = { ...asked, spec: access.spec };

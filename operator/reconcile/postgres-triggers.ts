@@ -104,7 +104,7 @@ function factsOf(
   const { postgres } = pool.spec as ConnectionPoolSpec;
   const lookup = (ref: PostgresRef) => {
     onLookup(ref);
-    return world.postgres.get(ref);
+    return world.find(ref);
   };
   // No name of a host is looked at here, so any domain will do.
   const found = findPostgres(postgres, pool.metadata.namespace ?? '', lookup, {

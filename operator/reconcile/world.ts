@@ -23,6 +23,8 @@ import {
   services,
   statefulSets,
 } from '../kube/types.ts';
+import type { PostgresRef, RawObject } from '../postgres/adapter.ts';
+import { nodeKind } from '../postgres/pods.ts';
 import type { Source } from '../runtime/manager.ts';
 import { Instances } from './instances.ts';
 import { startedAfter } from './late-source.ts';
@@ -127,7 +129,7 @@ export class World {
       client,
       namespaces,
       pools: this.pools,
-      lookup: (ref) => this.postgres.get(ref),
+      lookup: (ref) => this.find(ref),
       after: [...this.pools.reflectors, ...this.statefulSets.reflectors, ...this.postgres.sources],
       ...(observer === undefined ? {} : { observer }),
     });
@@ -188,6 +190,12 @@ export class World {
     const shelf = this.shelves.find((s) => s.type.kind === kind);
     if (shelf === undefined) throw new Error(`${kind} is not a kind that a pool owns`);
     return { type: shelf.type, shelf };
+  }
+
+  /** What a Postgres cluster is, refers to, or runs on. */
+  find(ref: PostgresRef): RawObject | undefined {
+    const onNode = ref.apiGroup === nodeKind.apiGroup && ref.kind === nodeKind.kind;
+    return onNode ? this.instances.node(ref.name) : this.postgres.get(ref);
   }
 
   podsOf(namespace: string, pool: string): KubeObject[] {

@@ -11,6 +11,9 @@ import { podsIn } from '../../operator/postgres/table.ts';
 import { lookupOf } from './objects.ts';
 
 export const POSTGRES = "PostgreSQL's default";
+/** Why nobody knows the cores of a cluster that says nothing, while no pod of it is known. */
+export const NO_CORES =
+  'Postgres has neither a cpu limit nor a cpu request, and no pod of it has a node';
 
 export function find(
   adapter: PostgresAdapter,

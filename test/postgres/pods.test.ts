@@ -1,13 +1,27 @@
-// Which pod of a cluster is the primary, by the labels that its operator and Patroni put on it.
+// What is read from the pods of a cluster: which is the primary, by the labels that its operator and Patroni put on it,
+// and how many cores there are where nothing else says, by the nodes that they run on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PostgresAdapter, RawObject } from '../../operator/postgres/adapter.ts';
+import { cloudNativePg } from '../../operator/postgres/cloudnativepg.ts';
 import { crunchy, percona } from '../../operator/postgres/crunchy.ts';
 import { keepPod } from '../../operator/postgres/pods.ts';
+import { stackGres } from '../../operator/postgres/stackgres.ts';
+import { statefulSet } from '../../operator/postgres/stateful-set.ts';
 import { adapters, podsIn } from '../../operator/postgres/table.ts';
 import { zalando } from '../../operator/postgres/zalando.ts';
-import { factsOf } from './help.ts';
-import { crunchySample, perconaSample, pod, zalandoSample } from './objects.ts';
+import { change, factsOf } from './help.ts';
+import {
+  cloudNativePgSample,
+  cpu,
+  crunchySample,
+  node,
+  object,
+  perconaSample,
+  pod,
+  stackGresSample,
+  zalandoSample,
+} from './objects.ts';
 
 const crunchys = 'postgres-operator.crunchydata.com/';
 const instance = { [`${crunchys}cluster`]: 'db', [`${crunchys}data`]: 'postgres' };
@@ -113,4 +127,94 @@ test('two kinds that share a watch mean the same by it', () => {
   }
   const cluster = { apiGroup: 'none', kind: 'None', namespace: 'data', name: 'db' };
   assert.deepEqual(podsIn([pod('db-0', instance)], cluster), []);
+});
+
+const bareSet = object(statefulSet, {
+  serviceName: 'db',
+  template: { spec: { containers: [{ name: 'postgres' }] } },
+});
+const cnpg = { 'cnpg.io/cluster': 'db', 'cnpg.io/podRole': 'instance' };
+
+/** A cluster of each kind that says nothing of cores, and a pod of it on a node, or on none. */
+const unlimited: readonly (readonly [
+  PostgresAdapter,
+  RawObject,
+  (name: string, on?: string) => RawObject,
+])[] = [
+  [cloudNativePg, cloudNativePgSample.bare, (n, on) => placed(n, cnpg, on)],
+  [zalando, zalandoSample.bare, (n, on) => placed(n, spilo, on)],
+  [crunchy, crunchySample.bare, (n, on) => placed(n, instance, on)],
+  [percona, perconaSample.bare, (n, on) => placed(n, instance, on)],
+  [statefulSet, bareSet, (n, on) => placed(n, {}, on, 'db')],
+];
+
+function placed(name: string, labels: Record<string, string>, on?: string, owner?: string) {
+  return pod(name, labels, {
+    ...(on === undefined ? {} : { node: on }),
+    ...(owner === undefined ? {} : { owner }),
+  });
+}
+
+for (const [adapter, bare, podOn] of unlimited) {
+  test(`${adapter.kind} without a limit and a request has the cores of the smallest node that it runs on`, () => {
+    const nodes = [node('a', '8'), node('b', '3920m'), node('c', 4), node('d', 1)];
+    const cores = (...pods: RawObject[]) => factsOf(adapter, bare, 'primary', [...nodes, ...pods]);
+    assert.deepEqual(cores(podOn('db-0', 'a')).milliCores, {
+      value: 8000,
+      source: 'allocatable cpu of node a',
+    });
+    const three = cores(podOn('db-0', 'a'), podOn('db-1', 'b'), podOn('db-2', 'c'));
+    assert.deepEqual(three.milliCores, { value: 3920, source: 'allocatable cpu of node b' });
+    assert.equal(three.coresUnknown, undefined);
+    const waits = cores(podOn('db-0', 'a'), podOn('db-1'));
+    assert.equal(waits.milliCores?.value, 8000, 'one that waits has no node yet');
+    const kept = [podOn('db-0', 'a'), podOn('db-1', 'b')].map((one) =>
+      keepPod(adapter.pods ?? assert.fail(), one),
+    );
+    assert.equal(cores(...kept).milliCores?.value, 3920, 'as a store keeps them');
+  });
+
+  test(`${adapter.kind}: why nobody knows its cores`, () => {
+    const why = (...known: RawObject[]) => {
+      const { milliCores, coresUnknown } = factsOf(adapter, bare, 'primary', known);
+      assert.equal(milliCores, undefined);
+      return coresUnknown;
+    };
+    const limit = 'Postgres has neither a cpu limit nor a cpu request, and';
+    assert.equal(why(), `${limit} no pod of it has a node`);
+    assert.equal(why(podOn('db-0'), node('a', '8')), `${limit} no pod of it has a node`);
+    assert.match(why(podOn('db-0', 'a')) ?? '', /, and its node a cannot be read \(/);
+    assert.match(why(podOn('db-0', 'a'), node('a', 'many')) ?? '', /node a cannot be read/);
+  });
+}
+
+test('what an object says of its cores counts before its nodes', () => {
+  const { full } = cloudNativePgSample;
+  const known = [placed('db-0', cnpg, 'a'), node('a', '64')];
+  assert.equal(factsOf(cloudNativePg, full, 'primary', known).milliCores?.value, 2500);
+});
+
+test('Crunchy: an instance set that says nothing may use its node, and the smallest counts all the same', () => {
+  const sets = [{ name: 'a', resources: cpu('2') }, { name: 'b' }];
+  const raw = change(crunchySample.bare, ['spec', 'instances'], sets);
+  const cores = (size: string) =>
+    factsOf(crunchy, raw, 'primary', [placed('db-0', instance, 'n'), node('n', size)]).milliCores;
+  assert.deepEqual(cores('1500m'), { value: 1500, source: 'allocatable cpu of node n' });
+  assert.equal(cores('8')?.value, 2000);
+});
+
+test('CloudNativePG: a pooler of the cluster is no instance', () => {
+  const pooler = placed('db-pooler', { ...cnpg, 'cnpg.io/podRole': 'pooler' }, 'a');
+  const known = [pooler, node('a', '1')];
+  assert.equal(
+    factsOf(cloudNativePg, cloudNativePgSample.bare, 'primary', known).milliCores,
+    undefined,
+  );
+});
+
+test('StackGres: a profile always has cores, so that no node says more', () => {
+  const { full } = stackGresSample;
+  const { milliCores, coresUnknown } = factsOf(stackGres, full, 'replicas', []);
+  assert.equal(milliCores, undefined);
+  assert.equal(coresUnknown, 'there is no SGInstanceProfile data/size-s with cores yet');
 });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { RawObject, ServerFacts } from '../../operator/postgres/adapter.ts';
 import { statefulSet } from '../../operator/postgres/stateful-set.ts';
+import { NO_CORES } from './help.ts';
 
 const context = { clusterDomain: 'cluster.local', lookup: () => undefined };
 
@@ -43,6 +44,7 @@ test('a plain StatefulSet is one primary with the defaults of PostgreSQL', () =>
     reservedConnections: { value: 3, source: "PostgreSQL's default", assumed: true },
     podSelector: { app: 'db' },
     primary: 'db-0',
+    coresUnknown: NO_CORES,
   });
 });
 

@@ -86,14 +86,9 @@ export function coresKnown(facts: ServerFacts, assumed: string): Finding {
     const cores = facts.milliCores.value / 1000;
     return good('CoresKnown', 'Found', `${cores} (${facts.milliCores.source})`);
   }
-  return bad(
-    'CoresKnown',
-    {
-      reason: 'CoresUnknown',
-      message: `Postgres has neither a cpu limit nor a cpu request, so the smallest safe size is used, that of ${assumed}: set one of them, or the ConnectionBudget's total or share`,
-    },
-    'noted',
-  );
+  const why = facts.coresUnknown ?? 'nothing says how many cores Postgres has';
+  const message = `${why}, so the smallest safe size is used, that of ${assumed}: set a cpu limit or request, or the ConnectionBudget's total or share`;
+  return bad('CoresKnown', { reason: 'CoresUnknown', message }, 'noted');
 }
 
 /** Secrets are often created after the pool: a missing one is waited for. */
