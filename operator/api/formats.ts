@@ -2,26 +2,26 @@
 // same to RE2 and to JavaScript.
 import * as z from 'zod';
 import { mapOf, patterned, ruled, text } from './meta.ts';
+import {
+  type Form,
+  imageReference as imageForm,
+  dnsLabel as labelForm,
+  subdomain,
+  dnsSubdomain as subdomainForm,
+} from './patterns.ts';
 import { milliOf } from './quantity.ts';
 import { cel, matching, type Rule } from './rules.ts';
 
-const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
-const subdomain = `${label}(\\.${label})*`;
-
 /** DNS-1123 label: the name of a namespace, a port. */
-export const dnsLabel = () =>
-  patterned(
-    63,
-    new RegExp(`^${label}$`),
-    'must be a DNS label: lower-case letters, digits and "-", with a letter or digit at both ends',
-  );
+export const dnsLabel = () => formed(labelForm);
 /** DNS-1123 subdomain: the name of most objects. */
-export const dnsSubdomain = () =>
-  patterned(
-    253,
-    new RegExp(`^${subdomain}$`),
-    'must be a name of Kubernetes: lower-case letters, digits, "-" and ".", with a letter or digit at both ends of each part',
-  );
+export const dnsSubdomain = () => formed(subdomainForm);
+/** Of a container. */
+export const imageReference = () => formed(imageForm);
+
+function formed({ max, pattern, message }: Form) {
+  return patterned(max, pattern, message);
+}
 
 const shortName = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
 const qualifiedName = new RegExp(`^(${subdomain}/)?${shortName}$`);

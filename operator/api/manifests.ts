@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { connectionBudgetSpec, connectionBudgetStatus } from './connection-budget.ts';
 import { connectionPoolSpec, connectionPoolStatus } from './connection-pool.ts';
+import { dnsLabel } from './formats.ts';
 import { described, fields, ruled } from './meta.ts';
 import { API_VERSION } from './resources.ts';
 import { cel, type Rule } from './rules.ts';
@@ -57,7 +58,7 @@ Defaults: as many connections as work best (cores × 2 + 1), never more than max
 /** Everything but what the API server owns. */
 const metadata = z.looseObject({
   name: z.string(),
-  namespace: z.string().optional(),
+  namespace: dnsLabel().optional(),
   uid: z.string().optional(),
   resourceVersion: z.string().optional(),
   generation: z.int().optional(),

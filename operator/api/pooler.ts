@@ -2,7 +2,15 @@
 import * as z from 'zod';
 import { affinity } from './affinity.ts';
 import { autoscaling } from './autoscaling.ts';
-import { annotations, dnsSubdomain, labels, labelValue, nodeLabels, taintKey } from './formats.ts';
+import {
+  annotations,
+  dnsSubdomain,
+  imageReference,
+  labels,
+  labelValue,
+  nodeLabels,
+  taintKey,
+} from './formats.ts';
 import { atomicList, described, fields, listMap, patterned, ruled } from './meta.ts';
 import { resources } from './pod-resources.ts';
 
@@ -17,13 +25,6 @@ const service = fields({
     'Annotations of the Service, for a load balancer.',
   ),
 });
-
-const pathPart = '[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*';
-const registry = '([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:]+\\])(:[0-9]{1,5})?';
-/** As container registries read a reference (distribution/reference). */
-const image = new RegExp(
-  `^(${registry}/)?${pathPart}(/${pathPart})*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?$`,
-);
 
 const toleration = ruled(
   fields({
@@ -85,11 +86,7 @@ const poolerFields = fields({
     'Lets Kubernetes choose the number of pods by their use of CPU. It writes `replicas`, which is then left out here.',
   ),
   image: described(
-    patterned(
-      512,
-      image,
-      'must be an image reference: [registry[:port]/]name[:tag][@sha256:digest], in lower case and without blanks',
-    ).optional(),
+    imageReference().optional(),
     "Image of the pooler, PgBouncer 1.25.2 or newer. The default is the operator's.",
   ),
   imagePullPolicy: described(
