@@ -77,7 +77,7 @@ export interface HolderPlan {
  * - no cap of 0 is written: an entry has a connection or is not in the file.
  */
 export function planHolders(state: PoolState): HolderPlan {
-  const { live = true } = state;
+  const { live } = state;
   const plan = planWith(state, live);
   if (live || plan.settled) return plan;
   const further = planWith(state, true);

@@ -1,8 +1,13 @@
 // One operator as the shell runs it: its own view of every object, its memory of what consoles said, and its
 // writes, which land later or never. Two of them may believe to lead at the same time.
-import type { AllotmentRecord } from '../../../operator/api/connection-budget.ts';
-import { planAllotments, takeAllotment } from '../../../operator/core/ledger/allotments.ts';
-import { type PoolState, planHolders } from '../../../operator/core/ledger/holders.ts';
+import { planAllotments } from '../../../operator/core/ledger/allotments.ts';
+import {
+  holdersAsked,
+  olderEpochs,
+  type PoolLedgerInput,
+  type PoolReading,
+  planPoolLedger,
+} from '../../../operator/core/ledger/pool.ts';
 import {
   charge,
   type FileState,
@@ -13,7 +18,7 @@ import { newestEpoch } from '../../../operator/core/pool/read.ts';
 import { poolShares } from '../../../operator/core/sizing/pool-shares.ts';
 import type { CapEntry } from '../../../operator/engines/engine.ts';
 import { type ApiServer, narrow, type Version } from './api-server.ts';
-import { planWithoutReturn, takenAnyway, withoutNews } from './mutated.ts';
+import { planWithoutReturn, takenAgain, takenAnyway, withoutNews } from './mutated.ts';
 import {
   type ApiObject,
   BUDGET,
@@ -216,15 +221,38 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
         ? {}
         : { pod: { uid: pod.uid, terminating: pod.terminating, epoch: pod.epoch } }),
       ...(observation === undefined ? {} : { observation }),
-      asked: pod === undefined || op.consoles.has(pod.uid),
+      asked: switches.raiseUnasked || pod === undefined || op.consoles.has(pod.uid),
     });
   }
   return holders;
 }
 
-/** Every live pod of the pool was asked once since this operator started. */
-function allAsked(op: Operator, view: PoolView): boolean {
-  return view.pods.every(({ pod }) => pod.terminating || op.consoles.has(pod.uid));
+/** What the operator reads of a pool, from its caches or from the API server. */
+function readingOf(
+  op: Operator,
+  slot: number,
+  view: PoolView,
+  live: boolean,
+  switches: Switches,
+): PoolReading {
+  const { map, set } = view;
+  return {
+    holders: holdersOf(op, slot, view, switches),
+    ...(set === undefined
+      ? {}
+      : {
+          workload: {
+            replicas: set.replicas,
+            epoch: set.epoch,
+            seen: switches.writtenIsSeen || set.observed >= set.generation,
+          },
+        }),
+    fileEpoch: newestEpoch(
+      switches.noEpochRecord ? undefined : map?.epoch,
+      [...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])),
+    ),
+    live: live || switches.cachesAreProof === true,
+  };
 }
 
 /** Reconciles the ConnectionBudget: at most one write. */
@@ -266,7 +294,9 @@ export function reconcileBudget(op: Operator, server: ApiServer, switches: Switc
         exists: false,
       })),
   ];
-  const mayRaise = switches.raiseUnasked || pools.every(({ view }) => allAsked(op, view));
+  const mayRaise = pools.every(({ slot, view }) =>
+    holdersAsked(holdersOf(op, slot, view, switches)),
+  );
   const { rows } = planAllotments(
     'primary',
     budget.total,
@@ -309,46 +339,34 @@ export function reconcilePool(
   const { pool, map, set } = view;
   const budget = narrow(viewed(op, server, BUDGET).object, 'budget');
   const row = budget?.rows.find((r) => r.uid === pool.uid);
-  const allotment = take(pool, row, switches);
-  const state: PoolState = {
-    allotment: allotment.connections,
+  const reading = readingOf(op, slot, view, live, switches);
+  const input: PoolLedgerInput = {
+    taken: switches.ignoreSerial ? takenAgain(pool, row) : pool.allotment,
+    grants: pool.grants,
+    row,
     pods: pool.spec.pods,
     entries: pool.spec.entries,
-    holders: holdersOf(op, slot, view, switches),
-    ...(set === undefined
-      ? {}
-      : {
-          workload: {
-            replicas: set.replicas,
-            epoch: set.epoch,
-            seen: switches.writtenIsSeen || set.observed >= set.generation,
-          },
-        }),
-    fileEpoch: newestEpoch(
-      switches.noEpochRecord ? undefined : map?.epoch,
-      [...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])),
-    ),
-    live: live || switches.cachesAreProof === true,
-    inParts: op.patience === 0,
+    reading,
     nameOf: (ordinal) => holderOf(slot, ordinal),
-    mayRaise: switches.raiseUnasked || allAsked(op, view),
+    mayRaise: true,
+    inParts: op.patience === 0,
   };
-  const plan = switches.unusedIsReturned ? planWithoutReturn(state) : planHolders(state);
-  if (plan.needsLive) op.wantsLive.add(slot);
+  const plan = switches.unusedIsReturned ? planWithoutReturn(input) : planPoolLedger(input);
+  if (plan.readLive) op.wantsLive.add(slot);
   else op.wantsLive.delete(slot);
-  const taken = pool.allotment ?? { connections: 0, serial: 0 };
-  if (!same(allotment, taken) || !same(plan.grants, pool.grants)) {
-    const object = { ...pool, allotment, grants: plan.grants };
+  const { allotment, grants, holders } = plan;
+  if (plan.changesLedger || input.taken !== pool.allotment || !same(grants, pool.grants)) {
+    const object = { ...pool, allotment, grants };
     op.writes.push({ key: poolKey(slot), resourceVersion: view.poolVersion, object });
     return;
   }
   if (view.foreign) return;
-  const { epoch } = plan;
-  const epochs = new Set([epoch, ...view.pods.map((p) => p.pod.epoch)]);
-  if (set !== undefined) epochs.add(set.epoch);
+  const { epoch } = holders;
+  const podEpochs = view.pods.map((p) => p.pod.epoch);
+  const epochs = [epoch, ...olderEpochs(epoch, reading.workload, podEpochs)];
   const files = new Map<string, FileContent>();
   const keyUid = switches.sharedKeys ? '' : pool.uid;
-  for (const { ordinal, grant } of plan.files) {
+  for (const { ordinal, grant } of holders.files) {
     const { generation, caps } = grant;
     const wanted = makeFile({ generation, caps, text: pool.spec.text });
     const file = switches.oldMark
@@ -369,18 +387,18 @@ export function reconcilePool(
       kind: 'set',
       uid: server.uid(),
       poolUid: pool.uid,
-      replicas: plan.replicas,
+      replicas: holders.replicas,
       epoch,
       generation: 1,
       observed: 0,
     } as const;
     op.writes.push({ key: setKey(slot), resourceVersion: undefined, object });
-  } else if (set.replicas !== plan.replicas || set.epoch !== epoch) {
+  } else if (set.replicas !== holders.replicas || set.epoch !== epoch) {
     const generation = set.generation + 1;
-    const object = { ...set, replicas: plan.replicas, epoch, generation };
+    const object = { ...set, replicas: holders.replicas, epoch, generation };
     op.writes.push({ key: setKey(slot), resourceVersion: setVersion, object });
   } else {
-    const [first] = view.pods.filter((p) => plan.stranded.includes(holderOf(slot, p.ordinal)));
+    const [first] = view.pods.filter((p) => holders.stranded.includes(holderOf(slot, p.ordinal)));
     if (first === undefined) return;
     const key = podKey(slot, first.ordinal);
     op.writes.push({ key, resourceVersion: undefined, object: undefined, uid: first.pod.uid });
@@ -399,12 +417,6 @@ function withRoom(map: MapObject | undefined, ordinal: number, file: FileContent
 
 function takenBy({ allotment }: PoolObject) {
   return allotment === undefined ? {} : { taken: allotment };
-}
-
-function take(pool: PoolObject, row: AllotmentRecord | undefined, switches: Switches) {
-  if (switches.ignoreSerial && row !== undefined)
-    return { connections: Math.min(row.connections, row.target), serial: row.serial };
-  return takeAllotment(pool.allotment, row);
 }
 
 export function budgetOf(total: number) {
