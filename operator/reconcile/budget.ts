@@ -15,7 +15,7 @@ import { mergeConditions } from '../core/pool/conditions.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
 import { type KubeObject, refOf } from '../kube/types.ts';
 import type { Found } from '../postgres/adapter.ts';
-import { done, type Outcome, type Run } from '../runtime/controller.ts';
+import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
 import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
@@ -26,6 +26,9 @@ import { connectionBudgets } from './world.ts';
 
 /** Kept while a pool holds connections: the ledger must not be lost under it. */
 export const HOLDERS_FINALIZER = 'spillway.dev/holders';
+
+/** Something of a pool that is gone is there, and no watch shows it; seconds. */
+const ASK_AGAIN_SECONDS = 15;
 
 export async function reconcileBudget(context: Context, key: string, run: Run): Promise<Outcome> {
   const { world } = context;
@@ -38,6 +41,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   if (live === undefined) {
     context.servers.forget(key);
     context.inquiries.forget(key);
+    context.proofs.forget(key);
     const [first] = pools;
     if (first !== undefined) await create(context, namespace, name, first, run);
     return done;
@@ -46,12 +50,15 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
   const asked = askedOf(context, key, pools, status);
   const servers = serversOf(context, key, pools, asked.observed);
+  const inView = new Set(pools.map((pool) => pool.metadata.uid));
+  const unseen = (status.allotments ?? []).filter((row) => !inView.has(row.uid));
+  const isProven = await context.proofs.look(context, key, unseen, run);
   const plan = planBudget({
     spec,
     status,
     pools: pools.map((pool) => poolOf(context, pool, namespace, spec, servers)),
     servers,
-    remains: (uid) => world.remainsOf(uid),
+    gone: (uid) => context.proofs.of(key, uid),
     mayRaise: pools.every((pool) => allAsked(context, asPool(pool))),
     // What read pools still have on a replica that was promoted comes on top of what the primary's pools have.
     heldBack: new Set(
@@ -59,7 +66,8 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
     ),
   });
   const written = await write(context, live, status, plan, asked, run);
-  return finish(context, written, plan, pools.length, run);
+  await finish(context, written, plan, pools.length, run);
+  return isProven ? done : after(ASK_AGAIN_SECONDS);
 }
 
 function poolOf(
@@ -184,7 +192,7 @@ async function finish(
   plan: BudgetPlan,
   pools: number,
   run: Run,
-): Promise<Outcome> {
+): Promise<void> {
   const { client, world } = context;
   const { namespace = '', name, uid, resourceVersion, generation } = live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
@@ -214,7 +222,6 @@ async function finish(
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw error;
   }
-  return done;
 }
 
 function prune(version: { uid: string | undefined; resourceVersion: string | undefined }) {

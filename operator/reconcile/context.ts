@@ -6,6 +6,7 @@ import type { EventRecorder } from '../kube/events.ts';
 import type { FindContext, Lookup } from '../postgres/find.ts';
 import type { Consoles } from './consoles.ts';
 import type { Drains } from './drains.ts';
+import type { Proofs } from './gone.ts';
 import type { Health } from './health.ts';
 import type { Hosts } from './hosts.ts';
 import type { Inquiries } from './inquiries.ts';
@@ -29,6 +30,7 @@ export interface Context {
   readonly workloads: Workloads;
   readonly servers: Servers;
   readonly renewals: Renewals;
+  readonly proofs: Proofs;
   readonly health: Health;
   readonly events: EventRecorder;
   readonly settings: RenderSettings;

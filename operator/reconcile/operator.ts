@@ -12,6 +12,7 @@ import { reconcileBudget } from './budget.ts';
 import { Consoles } from './consoles.ts';
 import type { Context } from './context.ts';
 import { Drains } from './drains.ts';
+import { Proofs } from './gone.ts';
 import { Health } from './health.ts';
 import { Hosts } from './hosts.ts';
 import { Inquiries, inquiryKey } from './inquiries.ts';
@@ -144,6 +145,7 @@ export function createOperator(options: OperatorOptions): Operator {
     workloads,
     servers: new Servers(),
     renewals,
+    proofs: new Proofs(),
     health,
     events,
     settings,

@@ -13,6 +13,7 @@ import {
 } from '../../operator/kube/types.ts';
 import type { Context } from '../../operator/reconcile/context.ts';
 import { asPool, objectsOf } from '../../operator/reconcile/gather.ts';
+import { Proofs } from '../../operator/reconcile/gone.ts';
 import { readLive } from '../../operator/reconcile/live.ts';
 import type { Shelf } from '../../operator/reconcile/shelf.ts';
 import { connectionPools, World } from '../../operator/reconcile/world.ts';
@@ -126,6 +127,51 @@ test('an object that the store has in the same version is that of the store', as
   see(context.world.configMaps, present);
   const read = await readLive(context, asPool(live), run);
   assert.equal(read.configMap, context.world.configMaps.get(namespace, 'shop-pooler'));
+});
+
+test('a pool is gone when the API server has said so of all that was made for it, in order', async () => {
+  const context = contextWith();
+  const proofs = new Proofs();
+  const name = 'former';
+  const { metadata } = await make(connectionPools, pool(namespace, name));
+  const { uid = '' } = metadata;
+  const former = { ...owned({ ...live, metadata }), name: 'former-pooler' };
+  await make(configMaps, { ...map('8'), metadata: former });
+  const pod = {
+    ...podOf(0, uid),
+    metadata: { ...podOf(0, uid).metadata, name: 'former-pooler-0' },
+  };
+  await make(pods, pod);
+  const look = async () => {
+    const isComplete = await proofs.look(context, 'n/budget', [{ uid, namespace, name }], run);
+    return [isComplete, proofs.of('n/budget', uid)];
+  };
+  // No store shows anything of it from the beginning on.
+  assert.deepEqual(await look(), [false, undefined]);
+  await room.client.delete(connectionPools, { namespace, name });
+  assert.deepEqual(await look(), [false, 'pool']);
+  // It is made again under its name: that is another one.
+  await make(connectionPools, pool(namespace, name));
+  assert.deepEqual(await look(), [false, 'pool']);
+  await room.client.delete(configMaps, { namespace, name: 'former-pooler' });
+  assert.deepEqual(await look(), [false, 'objects']);
+  await room.client.delete(pods, { namespace, name: 'former-pooler-0' }, { gracePeriodSeconds: 0 });
+  assert.deepEqual(await look(), [true, 'pods']);
+  // What has no row any more is forgotten.
+  await proofs.look(context, 'n/budget', [], run);
+  assert.equal(proofs.of('n/budget', uid), undefined);
+});
+
+test('what a store still shows is not asked for', async () => {
+  const context = contextWith();
+  const proofs = new Proofs();
+  const row = { uid: 'seen', namespace, name: 'seen' };
+  see(context.world.pods, podOf(7, 'seen'));
+  assert.equal(await proofs.look(context, 'n/budget', [row], run), true);
+  assert.equal(proofs.of('n/budget', 'seen'), 'pool');
+  see(context.world.pods);
+  assert.equal(await proofs.look(context, 'n/budget', [row], run), true);
+  assert.equal(proofs.of('n/budget', 'seen'), 'pods');
 });
 
 test('objects of an earlier pool of the name are not its own', async () => {

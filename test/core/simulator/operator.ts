@@ -1,6 +1,7 @@
 // One operator as the shell runs it: its own view of every object, its memory of what consoles said, and its
 // writes, which land later or never. Two of them may believe to lead at the same time.
 import { planAllotments } from '../../../operator/core/ledger/allotments.ts';
+import { claimsOf, type Gone, nextQuestion } from '../../../operator/core/ledger/claims.ts';
 import {
   holdersAsked,
   olderEpochs,
@@ -63,7 +64,7 @@ export interface Operator {
   /** Slots whose last plan would go further with workload and pods as the API server has them. */
   readonly wantsLive: Set<number>;
   /** By uid of a pool: what the API server was asked in proof that nothing is left of it, in this order. */
-  readonly gone: Map<string, 'pool' | 'objects' | 'pods'>;
+  readonly gone: Map<string, Gone>;
 }
 
 interface Look {
@@ -268,32 +269,18 @@ export function reconcileBudget(op: Operator, server: ApiServer, switches: Switc
     budgetOf(budget.total),
     pools.map(({ view }) => claimOf(view.pool)),
   );
-  const known = new Set(pools.map(({ view }) => view.pool.uid));
-  const claims = [
-    ...pools.map(({ slot, view }) => ({
+  const claims = claimsOf(
+    pools.map(({ slot, view }) => ({
       uid: view.pool.uid,
       namespace: 'n',
       name: view.pool.name,
       target: shares.get(view.pool.uid)?.connections ?? 0,
       ...(switches.untakenIsReturned ? takenAnyway(view.pool, budget) : takenBy(view.pool)),
       charge: holdersOf(op, slot, view, switches).reduce((total, h) => total + charge(h), 0),
-      remains: true,
-      exists: true,
     })),
-    ...budget.rows
-      .filter((r) => !known.has(r.uid) && (switches.unseenIsGone || op.gone.has(r.uid)))
-      .map((r) => ({
-        uid: r.uid,
-        namespace: 'n',
-        name: r.name,
-        target: 0,
-        charge: 0,
-        remains: switches.unseenIsGone
-          ? remainsOf(op, server, r.uid)
-          : op.gone.get(r.uid) !== 'pods',
-        exists: false,
-      })),
-  ];
+    budget.rows,
+    (uid) => (switches.unseenIsGone ? unseenOf(op, server, uid) : op.gone.get(uid)),
+  );
   const mayRaise = pools.every(({ slot, view }) =>
     holdersAsked(holdersOf(op, slot, view, switches)),
   );
@@ -309,17 +296,17 @@ export function reconcileBudget(op: Operator, server: ApiServer, switches: Switc
   op.writes.push({ key: BUDGET, resourceVersion, object: { ...budget, rows } });
 }
 
-/** Anything in view by which a pool of this uid may still hold connections. */
-function remainsOf(op: Operator, server: ApiServer, uid: string): boolean {
+/** What the caches alone would say of a pool that none of them shows. */
+function unseenOf(op: Operator, server: ApiServer, uid: string): Gone {
   for (let slot = 0; slot < SLOTS; slot++) {
     const keys = [mapKey(slot), setKey(slot)];
     for (let ordinal = 0; ordinal < ORDINALS; ordinal++) keys.push(podKey(slot, ordinal));
     for (const key of keys) {
       const { object } = viewed(op, server, key);
-      if (object !== undefined && 'poolUid' in object && object.poolUid === uid) return true;
+      if (object !== undefined && 'poolUid' in object && object.poolUid === uid) return 'pool';
     }
   }
-  return false;
+  return 'pods';
 }
 
 /** Reconciles one ConnectionPool: the first kind of write that its plan asks for. */
@@ -455,33 +442,31 @@ function sameFiles(a: MapObject['files'], b: MapObject['files']): boolean {
  * Asks the API server about pools which have a row in view and are not there: first for the pool, then for workload
  * and files, then for pods. Each answer counts only after the one before it.
  */
-export function askWhatIsGone(
-  op: Operator,
-  server: ApiServer,
-  slot: number,
-  what: 'pool' | 'objects' | 'pods',
-): boolean {
+export function askWhatIsGone(op: Operator, server: ApiServer, slot: number, what: Gone): boolean {
   const budget = narrow(viewed(op, server, BUDGET).object, 'budget');
   const rows = budget?.rows.filter((r) => r.name === `pool${slot}`) ?? [];
   let news = false;
   for (const { uid } of rows) {
-    const before = op.gone.get(uid);
-    if (what === 'pool') {
-      if (before !== undefined || server.read(poolKey(slot), 'pool')?.uid === uid) continue;
-      op.gone.set(uid, 'pool');
-    } else if (what === 'objects') {
-      const objects = [server.read(mapKey(slot), 'map'), server.read(setKey(slot), 'set')];
-      if (before !== 'pool' || objects.some((o) => o?.poolUid === uid)) continue;
-      op.gone.set(uid, 'objects');
-    } else {
-      if (before !== 'objects') continue;
-      const keys = Array.from({ length: ORDINALS }, (_, ordinal) => podKey(slot, ordinal));
-      if (keys.some((key) => server.read(key, 'pod')?.poolUid === uid)) continue;
-      op.gone.set(uid, 'pods');
-    }
+    if (nextQuestion(op.gone.get(uid)) !== what || isThere(server, slot, uid, what)) continue;
+    op.gone.set(uid, what);
     news = true;
   }
   return news;
+}
+
+function isThere(server: ApiServer, slot: number, uid: string, what: Gone): boolean {
+  switch (what) {
+    case 'pool':
+      return server.read(poolKey(slot), 'pool')?.uid === uid;
+    case 'objects':
+      return [server.read(mapKey(slot), 'map'), server.read(setKey(slot), 'set')].some(
+        (object) => object?.poolUid === uid,
+      );
+    case 'pods':
+      return Array.from({ length: ORDINALS }, (_, ordinal) => podKey(slot, ordinal)).some(
+        (key) => server.read(key, 'pod')?.poolUid === uid,
+      );
+  }
 }
 
 /** Asks the API server for the files, then the workload, then the pods; the first question forgets earlier answers. */
