@@ -30,7 +30,7 @@ import { findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, objectsOf } from './gather.ts';
 import { leavingUsers, switchedFault, tellLeaving } from './leaving.ts';
 import { drainPods, labelPods } from './pod-drains.ts';
-import { lookAt } from './pool-look.ts';
+import { lookAt, waitingKey } from './pool-look.ts';
 import { apply } from './pool-objects.ts';
 import { report, type Said, writeStatus } from './pool-report.ts';
 import { refusal, rowOf, type Share, shareOf } from './pool-share.ts';
@@ -38,6 +38,7 @@ import { caMissing, consoleOf, credentialsOf, revokedUsers, usersToList } from '
 import { replacing } from './roll.ts';
 import { sameJson } from './same.ts';
 import { seenFacts, serverFacts } from './server-facts.ts';
+import { strandedNow } from './stranded.ts';
 import { removeUnwanted } from './unwanted.ts';
 import { statusOf } from './world.ts';
 
@@ -52,6 +53,7 @@ export async function reconcilePool(context: Context, key: string, run: Run): Pr
     const object = context.world.pools.get(namespace, name);
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
       context.newcomers.delete(key);
+      context.waiting.forget(waitingKey(key));
       return done;
     }
     try {
@@ -213,15 +215,17 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const target = Math.min(wantedPods, ledger.holders.pods);
   const roll = replacing(context, objects, template.manifest, target, paused);
   if (roll !== undefined) said.replacing = roll;
+  const replace = strandedNow(context, object, look, paused) ?? roll?.next;
   const { drainSeconds } = pool.spec.pooler;
   const seconds = await drainPods(
     context,
-    { pool: object, pods: objects.pods, target, replace: roll?.next, limitSeconds: drainSeconds },
+    { pool: object, pods: objects.pods, target, replace, limitSeconds: drainSeconds },
     run,
   );
   const outcome = await report(context, object, said, run);
   const times = [
     seconds,
+    look.seconds,
     leaving.plan.nextSeconds,
     outcome.kind === 'after' ? outcome.seconds : undefined,
   ].filter((time) => time !== undefined);
