@@ -9,7 +9,8 @@ import type {
 import type { PoolAllotment } from '../api/connection-pool.ts';
 import type { Found } from '../postgres/adapter.ts';
 import { claimOfBudget, type ServerGroup } from './identity/group.ts';
-import { type AllotmentClaim, planAllotments, takeAllotment } from './ledger/allotments.ts';
+import { planAllotments, takeAllotment } from './ledger/allotments.ts';
+import { claimsOf, type Gone } from './ledger/claims.ts';
 import { ASKED, isAsked } from './sizing/observed.ts';
 import { ownersTotal, ownersWords } from './sizing/server-budget.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
@@ -38,9 +39,11 @@ export interface BudgetInput {
   readonly pools: readonly BudgetPool[];
   /** What was found of each role that a pool asks for. */
   readonly servers: ReadonlyMap<Role, Found>;
-  /** Whether anything is left of a pool that is gone. */
-  readonly remains: (uid: string) => boolean;
+  /** What is proven of a pool that is not among `pools`. */
+  readonly gone: (uid: string) => Gone | undefined;
   readonly mayRaise: boolean;
+  /** Servers of which parts are given, because something free was withheld for long: see patience.ts. */
+  readonly inParts: ReadonlySet<string>;
   /** Servers of which nothing more is given for now. */
   readonly heldBack?: ReadonlySet<Role>;
   /** Servers that other ConnectionBudgets are of too, or may be. */
@@ -58,6 +61,8 @@ export interface BudgetPlan {
     readonly connections: number;
     readonly target: number;
   }[];
+  /** Servers of which something free is kept until a raise can be made whole. */
+  readonly withheld: readonly Role[];
 }
 
 export interface ShortPool {
@@ -78,6 +83,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
   const sized = new Map<Role, SizedServer>();
   const short: ShortPool[] = [];
   const waiting: { uid: string; connections: number; target: number }[] = [];
+  const withheld: Role[] = [];
   for (const role of ['primary', 'replicas'] as const) {
     const pools = input.pools.filter((p) => p.role === role);
     const rows = before.filter((r) => r.server === role);
@@ -99,32 +105,19 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       p.refused !== undefined || server === undefined
         ? (byUid.get(p.uid)?.target ?? p.taken?.connections ?? 0)
         : Math.min(server.shares.get(p.uid)?.connections ?? 0, probe?.get(p.uid) ?? Infinity);
-    const known = new Set([...pools, ...children].map((p) => p.uid));
-    const claims: AllotmentClaim[] = [
-      ...pools.map((p) => ({
+    const ofPools = (row: AllotmentRecord) => !children.some((child) => child.uid === row.uid);
+    const claims = claimsOf(
+      pools.map((p) => ({
         uid: p.uid,
         namespace: p.namespace,
         name: p.name,
         target: target(p),
         ...(p.taken === undefined ? {} : { taken: p.taken }),
         charge: p.charge,
-        remains: true,
-        exists: true,
       })),
-      ...children.map((child) => claimOfBudget(child, byUid.get(child.uid), server?.shares)),
-      ...rows
-        .filter((r) => !known.has(r.uid))
-        .map((r) => ({
-          uid: r.uid,
-          namespace: r.namespace,
-          name: r.name,
-          target: 0,
-          charge: 0,
-          // A budget goes only when nothing is held of it any more.
-          remains: r.of === undefined && input.remains(r.uid),
-          exists: false,
-        })),
-    ];
+      rows.filter(ofPools),
+      input.gone,
+    ).concat(children.map((child) => claimOfBudget(child, byUid.get(child.uid), server?.shares)));
     const parent = group?.parent;
     const taken = parent && takeAllotment(parent.taken, parent.row);
     const budget =
@@ -133,7 +126,8 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       input.status?.servers?.find((s) => s.name === role)?.budget ??
       0;
     const mayRaise = input.mayRaise && input.heldBack?.has(role) !== true;
-    const plan = planAllotments(role, budget, rows, claims, mayRaise);
+    const plan = planAllotments(role, budget, rows, claims, mayRaise, input.inParts.has(role));
+    if (plan.withheld) withheld.push(role);
     const why = new Map([
       ...pools.map((p) => [p.uid, reasonFor(p, all, server, probe)] as const),
       ...children.map((child) => [child.uid, child.why] as const),
@@ -142,7 +136,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
     allotments.push(
       ...plan.rows.map((row) => ({
         ...row,
-        why: (why.get(row.uid) ?? 'the pool is gone; something of it is still there').slice(0, 200),
+        why: (why.get(row.uid) ?? whyKept(input.gone(row.uid))).slice(0, 200),
         ...(budgets.has(row.uid) ? { of: 'ConnectionBudget' as const } : {}),
       })),
     );
@@ -151,6 +145,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       some.reduce((total, r) => total + r.connections, 0);
     const allotted = sumOf(plan.rows);
     // What a pool that is gone has left is on its way back however large the budget is.
+    const known = new Set([...pools, ...children].map((one) => one.uid));
     const over = sumOf(plan.rows.filter((r) => known.has(r.uid))) - budget;
     servers.push({
       name: role,
@@ -169,7 +164,14 @@ export function planBudget(input: BudgetInput): BudgetPlan {
           }),
     });
   }
-  return { allotments, servers, sized, short, waiting };
+  return { allotments, servers, sized, short, waiting, withheld };
+}
+
+/** Of a row whose pool is not in view. */
+export function whyKept(gone: Gone | undefined): string {
+  return gone === undefined
+    ? 'the pool is not in view: its part is kept until the API server says that nothing of it is left'
+    : 'the pool is gone; something of it is still there';
 }
 
 /**

@@ -268,6 +268,8 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
       fileEpoch: 0,
       nameOf: (ordinal) => holderName(podName(pool.metadata.name, ordinal)),
       mayRaise: true,
+      live: true,
+      inParts: false,
     });
     if (next.settled) return next;
     const grants = new Map(next.grants.map((g) => [g.holder, g]));

@@ -1,6 +1,7 @@
 // Reconciles one ConnectionBudget: makes it where the owner has none, and writes its ledger.
 import type { Condition } from '../api/conditions.ts';
 import type {
+  AllotmentRecord,
   ConnectionBudgetSpec,
   ConnectionBudgetStatus,
   ObservedServer,
@@ -10,7 +11,14 @@ import { API_VERSION } from '../api/resources.ts';
 import { budgetConditions, sameServerCondition } from '../core/budget-conditions.ts';
 import { budgetTarget, type PostgresTarget } from '../core/budget-name.ts';
 import type { ServerGroup } from '../core/identity/group.ts';
-import { type BudgetPlan, type BudgetPool, planBudget, type Role } from '../core/plan-budget.ts';
+import type { Gone } from '../core/ledger/claims.ts';
+import {
+  type BudgetInput,
+  type BudgetPlan,
+  type BudgetPool,
+  planBudget,
+  type Role,
+} from '../core/plan-budget.ts';
 import { specWithUsers } from '../core/pool/access.ts';
 import { mayAttach, namespaceMax } from '../core/pool/attach.ts';
 import { mergeConditions } from '../core/pool/conditions.ts';
@@ -35,6 +43,9 @@ const COMING_SECONDS = 0.2;
 /** Kept while a pool holds connections: the ledger must not be lost under it. */
 export const HOLDERS_FINALIZER = 'spillway.dev/holders';
 
+/** Something of a pool that is gone is there, and no watch shows it; seconds. */
+const ASK_AGAIN_SECONDS = 15;
+
 export async function reconcileBudget(context: Context, key: string, run: Run): Promise<Outcome> {
   const { world } = context;
   const { namespace = '', name } = refOf(key);
@@ -46,6 +57,8 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   if (live === undefined) {
     context.servers.forget(key);
     context.inquiries.forget(key);
+    context.proofs.forget(key);
+    context.waiting.forget(waitingKey(key));
     const [first] = pools;
     if (first !== undefined) await create(context, namespace, name, first, run);
     return done;
@@ -58,19 +71,34 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   const servers = serversOf(context, key, asked.observed);
   const names = namesOf(context, live, servers);
   const together = ROLES.flatMap((role) => poolsOfGroup(world, { budgetKey: key, role }));
-  const plan = planBudget({
+  const inView = new Set(pools.map((pool) => pool.metadata.uid));
+  const unseen = (status.allotments ?? []).filter((row) => !inView.has(row.uid));
+  const isOfBudget = (row: AllotmentRecord) => row.of === 'ConnectionBudget';
+  const isProven = await context.proofs.look(
+    context,
+    key,
+    unseen.filter((row) => !isOfBudget(row)),
+    run,
+  );
+  const goneBudgets = await goneOf(context, unseen.filter(isOfBudget), run);
+  const input: Omit<BudgetInput, 'inParts'> = {
     spec,
     status,
     pools: drawing.map((pool) => poolOf(context, pool, key, servers)),
     servers,
-    remains: (uid) => world.remainsOf(uid),
+    gone: (uid) => goneBudgets.get(uid) ?? context.proofs.of(key, uid),
     mayRaise: together.every((pool) => allAsked(context, asPool(pool))),
     // What read pools still have on a replica that was promoted comes on top of what the primary's pools have.
     heldBack: new Set(
       together.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
     ),
     groups: names.groups,
-  });
+  };
+  const { plan, seconds } = context.waiting.plan(
+    waitingKey(key),
+    (inParts) => planBudget({ ...input, inParts }),
+    ({ withheld }) => withheld,
+  );
   const isHeld = plan.allotments.length > 0 || drawing.length > 0 || isDrawnFrom(world, live);
   const deleting = live.metadata.deletionTimestamp !== undefined;
   const isTold = isHeld || !deleting;
@@ -79,8 +107,34 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   for (const { sameAs } of plan.servers) {
     if (sameAs !== undefined) await createAbove(context, live, sameAs, run);
   }
-  const outcome = await finish(context, written, isHeld, run);
-  return names.againSeconds === undefined ? outcome : after(names.againSeconds);
+  await finish(context, written, isHeld, run);
+  const again = isProven ? undefined : ASK_AGAIN_SECONDS;
+  const times = [seconds, again, names.againSeconds].filter((t) => t !== undefined);
+  return times.length === 0 ? done : after(Math.min(...times));
+}
+
+function waitingKey(budgetKey: string): string {
+  return `ConnectionBudget ${budgetKey}`;
+}
+
+/**
+ * Budgets that had a row and are gone, as the API server says: they go when nobody holds anything of them any more.
+ * A row of one that is only not in view stays.
+ */
+async function goneOf(
+  { client, world }: Context,
+  rows: readonly AllotmentRecord[],
+  run: Run,
+): Promise<ReadonlyMap<string, Gone>> {
+  const gone = new Map<string, Gone>();
+  for (const { uid, namespace, name } of rows) {
+    const isOne = (budget: KubeObject | undefined) =>
+      uid.split('/')[0] === (budget?.metadata.uid ?? '');
+    if (isOne(world.budgets.get(namespace, name))) continue;
+    const live = await client.get(connectionBudgets, { namespace, name }, { signal: run.signal });
+    if (!isOne(live)) gone.set(uid, 'pods');
+  }
+  return gone;
 }
 
 /** What is known of this budget's servers under other names. */
@@ -247,12 +301,7 @@ async function write(
  * The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. Each
  * against the version that the plan was made from and written to: a row that somebody added since is not lost with it.
  */
-async function finish(
-  context: Context,
-  live: KubeObject,
-  held: boolean,
-  run: Run,
-): Promise<Outcome> {
+async function finish(context: Context, live: KubeObject, held: boolean, run: Run): Promise<void> {
   const { client, world } = context;
   const { namespace = '', name, uid, resourceVersion, generation } = live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
@@ -281,7 +330,6 @@ async function finish(
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw error;
   }
-  return done;
 }
 
 /** Another budget draws from it, and may have no row yet. */

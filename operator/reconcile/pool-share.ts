@@ -2,8 +2,8 @@
 import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { ASKED_FIRST } from '../core/plan-budget.ts';
-import type { PoolLedgerPlan } from '../core/plan-pool.ts';
 import { explanationOf } from '../core/pool/explanation.ts';
 import { type Finding, shareGranted, unknown } from '../core/pool/findings.ts';
 import { lateFault } from '../core/pool/late.ts';

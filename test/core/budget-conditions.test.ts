@@ -59,7 +59,8 @@ function plan(cores: number, held: readonly Held[], owner: object = {}) {
         },
       ],
     ] as const),
-    remains: () => true,
+    gone: () => 'objects',
+    inParts: new Set(),
     mayRaise: true,
   });
 }

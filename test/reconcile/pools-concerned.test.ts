@@ -164,7 +164,8 @@ function saidOf(
     status: before,
     pools: all,
     servers: new Map([['primary', { ok: true, facts: found }]] as const),
-    remains: () => false,
+    gone: () => 'pods',
+    inParts: new Set(),
     mayRaise: true,
   });
   const sized = plan.sized.get('primary');

@@ -112,7 +112,8 @@ class World {
       status,
       pools: own(name),
       servers: new Map([['primary', { ok: true, facts: fixture.server }]]),
-      remains: () => true,
+      gone: () => undefined,
+      inParts: new Set(),
       mayRaise: true,
       groups: new Map([['primary', group]]),
     });

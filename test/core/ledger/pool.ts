@@ -83,6 +83,7 @@ export function pool(state: Partial<PoolState> & { readonly allotment: number })
     nameOf,
     mayRaise: true,
     live: true,
+    inParts: false,
     ...state,
   };
 }
