@@ -20,6 +20,7 @@ import type { Client } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { type KubeObject, pods as podType } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
+import type { Turns } from '../runtime/turns.ts';
 import { consoleLogin } from './console-login.ts';
 import type { Renewals } from './renewals.ts';
 import { statusOf, type World } from './world.ts';
@@ -44,6 +45,8 @@ export interface ConsolesOptions {
   /** Called with each look; `now` in milliseconds since 1970. */
   readonly onLook: (poolKey: string, podUid: string, observation: Observation, now: number) => void;
   readonly renewals: Pick<Renewals, 'look' | 'told' | 'forget'>;
+  /** As in `DrainsOptions`. */
+  readonly turns: Turns;
 }
 
 /** A steady pod is looked at so often; seconds. */
@@ -106,7 +109,7 @@ export class Consoles {
     credential: { user: string; password: string },
     run: Run,
   ): Promise<boolean> {
-    const { console: asker, engine, world } = this.#options;
+    const { console: asker, engine, turns, world } = this.#options;
     const { namespace = '', name, uid = '' } = pod.metadata;
     const pool = pod.metadata.labels?.[POOL_LABEL] ?? '';
     const until = Date.now() + FOLLOW_MS;
@@ -126,34 +129,12 @@ export class Consoles {
         ...(world.requiresTls(namespace, pool) ? { tls: {} } : {}),
       };
       try {
-        const observation = await asker.observe(address);
-        const files = this.#filesOf(namespace, pool, live);
-        const step =
-          files === undefined
-            ? ({ kind: 'done' } as const)
-            : nextConsoleStep({
-                axis: files.axis,
-                file: files.file,
-                userMark: files.userMark,
-                running: {
-                  generation: observation.mark?.generation ?? 0,
-                  userMarks: observation.userMarks,
-                  sessions: sessionsOf(observation, files.axis),
-                },
-              });
-        this.#record(key, uid, { observation, follows: step.kind === 'done' });
-        this.#options.onLook(key, uid, observation, Date.now());
-        // Clients wait, or are not to be served any more: that comes before the file.
-        const pauseStep = nextPauseStep(
-          isPauseWanted(world.pauseOf(namespace, pool), Date.now()),
-          pauseStateOf(observation),
+        // A database that is paused for a moment, to close its clients, is resumed by whoever paused it.
+        const { observation, files, step, told } = await turns.take(uid, () =>
+          this.#look(key, live, address, run),
         );
-        if (pauseStep !== undefined) {
-          run.log.info(
-            { pod: name, step: pauseStep.kind },
-            'a pooler is told to pause or to resume',
-          );
-          await asker[pauseStep.kind](address);
+        if (told) {
+          // Clients wait, or are not to be served any more: that comes before the file.
         } else if (step.kind === 'done') {
           // It was to go, and is to stay after all.
           const text = drainingSince(live) === undefined ? files?.text : undefined;
@@ -202,6 +183,39 @@ export class Consoles {
         signal: run.signal,
       });
     }
+  }
+
+  /** Remembers what the process says, and tells it to pause or to resume where it has to be told. */
+  async #look(key: string, pod: KubeObject, address: ConsoleAddress, run: Run) {
+    const { console: asker, world } = this.#options;
+    const { namespace = '', name, uid = '' } = pod.metadata;
+    const pool = pod.metadata.labels?.[POOL_LABEL] ?? '';
+    const observation = await asker.observe(address);
+    const files = this.#filesOf(namespace, pool, pod);
+    const step =
+      files === undefined
+        ? ({ kind: 'done' } as const)
+        : nextConsoleStep({
+            axis: files.axis,
+            file: files.file,
+            userMark: files.userMark,
+            running: {
+              generation: observation.mark?.generation ?? 0,
+              userMarks: observation.userMarks,
+              sessions: sessionsOf(observation, files.axis),
+            },
+          });
+    this.#record(key, uid, { observation, follows: step.kind === 'done' });
+    this.#options.onLook(key, uid, observation, Date.now());
+    const pauseStep = nextPauseStep(
+      isPauseWanted(world.pauseOf(namespace, pool), Date.now()),
+      pauseStateOf(observation),
+    );
+    if (pauseStep !== undefined) {
+      run.log.info({ pod: name, step: pauseStep.kind }, 'a pooler is told to pause or to resume');
+      await asker[pauseStep.kind](address);
+    }
+    return { observation, files, step, told: pauseStep !== undefined };
   }
 
   /** Server sessions from before a promotion are made anew. True: there is nothing (more) to do. */

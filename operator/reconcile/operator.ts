@@ -8,6 +8,7 @@ import { Controller } from '../runtime/controller.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Source } from '../runtime/manager.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { Turns } from '../runtime/turns.ts';
 import { reconcileBudget } from './budget.ts';
 import { Consoles } from './consoles.ts';
 import type { Context } from './context.ts';
@@ -93,6 +94,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const health = new Health({ world, engine, onChange: wake.pool });
   registerPoolMetrics(metrics, world, health, Date.now);
   const renewals = new Renewals({ world, settings });
+  const turns = new Turns();
   const consoles = new Consoles({
     world,
     client,
@@ -101,13 +103,16 @@ export function createOperator(options: OperatorOptions): Operator {
     onChange: onConsoleChange(world, operatorNamespace, wake),
     onLook: (...look) => health.look(...look),
     renewals,
+    turns,
   });
   const drains = new Drains({
     world,
     engine,
     console: options.console,
     consoles,
+    turns,
     onChange: (key) => wake.pool(key),
+    onPaused: wake.console,
   });
   const inquiries = new Inquiries({
     clientPort: options.clientPort,

@@ -13,6 +13,7 @@ import { Consoles } from '../../operator/reconcile/consoles.ts';
 import type { Shelf } from '../../operator/reconcile/shelf.ts';
 import { World } from '../../operator/reconcile/world.ts';
 import { createLog } from '../../operator/runtime/log.ts';
+import { Turns } from '../../operator/runtime/turns.ts';
 import { type Postgres, startPostgres } from '../cluster/processes.ts';
 import {
   adminUser,
@@ -88,6 +89,7 @@ function consolesOf(pooler: Pooler) {
     onChange: () => undefined,
     onLook: () => undefined,
     renewals: { look: () => undefined, told: () => undefined, forget: () => undefined },
+    turns: new Turns(),
   });
   return {
     reconnects,
