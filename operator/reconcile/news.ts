@@ -7,6 +7,7 @@ import type { EventText } from '../kube/events.ts';
 /** What every pool passes through on its way: no event each time a pod starts. A server that nobody can ask is no fault. */
 const onTheWay: ReadonlySet<string> = new Set([
   'EntriesLeaving',
+  'EntriesWait',
   'NotAnswered',
   'NotConfirmed',
   'NotReached',

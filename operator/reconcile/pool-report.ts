@@ -69,6 +69,7 @@ export async function writeStatus(
     draining: drainingNow(context, objects?.pods ?? []),
     silent: silentPod(context, objects?.pods ?? []),
     leaving: said.leaving?.words ?? [],
+    waiting: said.leaving?.waiting,
   };
   const findings = [...said.findings];
   if (ledger !== undefined && objects !== undefined) {

@@ -30,7 +30,7 @@ import { clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
 import { findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, objectsOf } from './gather.ts';
-import { leavingOf, leavingUsers, switchedFault, tellLeaving } from './leaving.ts';
+import { leavingOf, leavingUsers, switchedFault, tellCut, tellLeaving } from './leaving.ts';
 import { heldPods } from './pause.ts';
 import { drainPods, labelPods } from './pod-drains.ts';
 import { apply } from './pool-objects.ts';
@@ -130,7 +130,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
     connections: takeAllotment(pool.status.allotment, row).connections,
     pods,
   });
-  const entries = [...axis.entries, ...leaving.entries].sort();
+  const { entries } = leaving;
   const ledger = planPoolLedger(
     {
       pool: kept,
@@ -227,7 +227,10 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
       ? await applyBindings(context, pool, rendered.bindings, run)
       : undefined;
   findings.push(objectsApplied(written.fault ?? left ?? bound ?? rendered.bindingFault));
-  if (written.files) return 'again';
+  if (written.files) {
+    tellCut(context, object, leaving.plan);
+    return 'again';
+  }
   const template = rendered.objects.find((r) => r.id === 'statefulSet');
   if (written.fault !== undefined || template === undefined)
     return report(context, object, said, run);

@@ -227,12 +227,21 @@ export interface PodCounts {
   readonly draining?: readonly string[];
   /** Databases and users that are drained before they go from the files, each with what is left. */
   readonly leaving?: readonly string[];
+  /** New entries that have no connection before those have left. */
+  readonly waiting?: EntriesWaiting | undefined;
   /** A pod that serves clients and whose console cannot be asked, with the reason. */
   readonly silent?: string | undefined;
 }
 
+export interface EntriesWaiting {
+  /** Like "database shop". */
+  readonly names: readonly string[];
+  /** When they come at the latest; RFC 3339. */
+  readonly until: string;
+}
+
 export function configApplied(pods: PodCounts): Finding {
-  const { confirmed, target, toReplace, restartFor = [], leaving = [], silent } = pods;
+  const { confirmed, target, toReplace, restartFor = [], leaving = [], silent, waiting } = pods;
   if (toReplace > 0) {
     const what = restartFor.length === 0 ? 'the pod template' : restartFor.join(', ');
     return bad(
@@ -245,8 +254,12 @@ export function configApplied(pods: PodCounts): Finding {
     );
   }
   const message = `${confirmed} of ${target} pods have confirmed their configuration`;
+  if (waiting !== undefined && confirmed >= target) {
+    const text = `Not served yet, because every pod's connections are in use by what is to leave: ${some(waiting.names)}; served when the clients of ${some(leaving)} have gone, at ${waiting.until} at the latest`;
+    return bad('ConfigApplied', { reason: 'EntriesWait', message: text }, 'waiting');
+  }
   if (leaving.length > 0 && confirmed >= target) {
-    const text = `No new clients, and the idle ones are closed: ${leaving.join(', ')}`;
+    const text = `No new clients, and the idle ones are closed: ${some(leaving)}`;
     return bad('ConfigApplied', { reason: 'EntriesLeaving', message: text }, 'waiting');
   }
   return confirmed >= target
@@ -282,4 +295,13 @@ export function podsReady(pods: PodCounts, fault?: Fault): Finding {
   if (fault !== undefined) return bad('PodsReady', fault, 'waiting');
   const message = `${ready} of ${target} pods serve clients`;
   return bad('PodsReady', { reason: 'PodsNotReady', message }, 'waiting');
+}
+
+/** So many are named at most, so that a message stays readable. */
+const NAMED = 5;
+
+/** "a, b", or the first few and how many there are more. */
+export function some(names: readonly string[]): string {
+  const more = names.length - NAMED;
+  return names.slice(0, NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }

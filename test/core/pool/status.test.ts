@@ -95,6 +95,16 @@ const cases: Readonly<Record<string, readonly [Partial<Record<string, Finding>>,
     { config: configApplied({ ...counts, confirmed: 1 }) },
     'FTF NotConfirmed',
   ],
+  'new entries wait for those that leave': [
+    {
+      config: configApplied({
+        ...counts,
+        leaving: ['database b (not counted yet)'],
+        waiting: { names: ['database c'], until: '2026-01-01T00:01:00Z' },
+      }),
+    },
+    'FTF EntriesWait',
+  ],
   'pods are replaced': [
     { config: configApplied({ ...counts, toReplace: 1, restartFor: ['pkt_buf'] }) },
     'FTF ReplacingPods',
