@@ -25,6 +25,7 @@ import type { Turns } from '../runtime/turns.ts';
 import { consoleLogin } from './console-login.ts';
 import type { Consoles } from './consoles.ts';
 import { readList } from './gather.ts';
+import { partsOf } from './pod-keys.ts';
 import { statusOf, type World } from './world.ts';
 
 export interface DrainsOptions {
@@ -89,19 +90,17 @@ export class Drains {
     return sum;
   }
 
-  /** One look at every pod of a pool that has clients to lose, side by side. The key is the pool's. */
+  /** One look at a pod that has clients to lose, whatever the others of its pool do. The key is that of `podKeysOf`. */
   async reconcile(key: string, run: Run): Promise<Outcome> {
     const { world } = this.#options;
-    const [namespace = '', name = ''] = key.split('/');
-    const pods = world.podsOf(namespace, name);
+    const { namespace, pool: name, poolKey, pod: podName } = partsOf(key);
+    const pod = world.pods.get(namespace, podName);
+    if (pod === undefined) return done;
     const pool = world.pools.get(namespace, name);
     const leaving = pool === undefined ? [] : (statusOf(pool).leaving ?? []);
-    const looks = pods.flatMap((pod) => {
-      const choose = this.#choiceAt(key, pod, pods, leaving);
-      return choose === undefined ? [] : [this.#look(key, pod, leaving, choose, run)];
-    });
-    if (looks.length === 0) return pods.some((pod) => isToCome(pod)) ? after(1) : done;
-    return after(Math.min(...(await Promise.all(looks))));
+    const choose = this.#choiceAt(poolKey, pod, world.podsOf(namespace, name), leaving);
+    if (choose === undefined) return isToCome(pod) ? after(1) : done;
+    return after(await this.#look(poolKey, pod, leaving, choose, run));
   }
 
   /** What to close at a pod now; undefined when there is nothing to look at. */
@@ -113,7 +112,7 @@ export class Drains {
   ): Choose | undefined {
     if (podAddress(pod) === undefined) return undefined;
     const limit = this.#options.world.specOf(pod)?.pooler.drainSeconds ?? 0;
-    const others = all.some((other) => other !== pod && serves(other));
+    const others = all.some((other) => other.metadata.uid !== pod.metadata.uid && serves(other));
     const phase = phaseOf(pod, Date.now(), limit, others);
     const deleted = pod.metadata.deletionTimestamp !== undefined;
     // In a pause its plan lets a pod serve again: until that is written, nobody who may wait in it is sent away.

@@ -15,7 +15,7 @@ import type { Leaving } from './leaving.ts';
 import { eventsOf } from './news.ts';
 import { lookAtPauseEnd, pauseFindings } from './pause.ts';
 import { podFacts } from './pods.ts';
-import { confirmedOf, drainingNow, silentPod } from './pool-progress.ts';
+import { confirmedOf, drainingNow, silentPods } from './pool-progress.ts';
 import type { Replacing } from './roll.ts';
 import { sameJson } from './same.ts';
 import { connectionPools, statusOf } from './world.ts';
@@ -67,7 +67,7 @@ export async function writeStatus(
     toReplace: said.replacing?.count ?? 0,
     restartFor: said.replacing?.restartFor ?? [],
     draining: drainingNow(context, objects?.pods ?? []),
-    silent: silentPod(context, objects?.pods ?? []),
+    silent: silentPods(context, objects?.pods ?? []),
     leaving: said.leaving?.words ?? [],
     waiting: said.leaving?.waiting,
   };

@@ -94,7 +94,7 @@ function consolesOf(pooler: Pooler) {
   return {
     reconnects,
     look: () =>
-      consoles.reconcile('shop/shop', {
+      consoles.reconcile(`shop/shop/${pod}`, {
         id: '1',
         log: createLog('silent'),
         signal: new AbortController().signal,

@@ -2,6 +2,7 @@
 // function from what is known to a reason and a message that names the fix.
 import type { Fault, ServerFacts } from '../../postgres/adapter.ts';
 import type { Judged } from './conditions.ts';
+import { some } from './some.ts';
 
 export type FindingType =
   | 'SpecAccepted'
@@ -189,7 +190,7 @@ export function withinBudget(state: {
   readonly unproven: readonly string[];
 }): Finding {
   const { allotted, charged, unproven } = state;
-  const who = unproven.length === 0 ? '' : `; not proven yet: ${unproven.join(', ')}`;
+  const who = unproven.length === 0 ? '' : `; not proven yet: ${some(unproven)}`;
   if (charged > allotted) {
     const count = Number.isFinite(charged) ? `${charged}` : 'An unknown number of';
     return bad(
@@ -229,8 +230,8 @@ export interface PodCounts {
   readonly leaving?: readonly string[];
   /** New entries that have no connection before those have left. */
   readonly waiting?: EntriesWaiting | undefined;
-  /** A pod that serves clients and whose console cannot be asked, with the reason. */
-  readonly silent?: string | undefined;
+  /** Pods whose processes do not do what they are told, each with why. */
+  readonly silent?: readonly string[];
 }
 
 export interface EntriesWaiting {
@@ -241,19 +242,28 @@ export interface EntriesWaiting {
 }
 
 export function configApplied(pods: PodCounts): Finding {
-  const { confirmed, target, toReplace, restartFor = [], leaving = [], silent, waiting } = pods;
+  const {
+    confirmed,
+    target,
+    toReplace,
+    restartFor = [],
+    leaving = [],
+    silent = [],
+    waiting,
+  } = pods;
+  const why = silent.length === 0 ? '' : `; ${some(silent)}`;
+  const progress = `${confirmed} of ${target} pods have confirmed their configuration${why}`;
   if (toReplace > 0) {
     const what = restartFor.length === 0 ? 'the pod template' : restartFor.join(', ');
     return bad(
       'ConfigApplied',
       {
         reason: 'ReplacingPods',
-        message: `${toReplace} pods are replaced one at a time, because ${what} cannot be changed in a running pod`,
+        message: `${toReplace} pods are replaced one at a time, because ${what} cannot be changed in a running pod; ${progress}`,
       },
       'waiting',
     );
   }
-  const message = `${confirmed} of ${target} pods have confirmed their configuration`;
   if (waiting !== undefined && confirmed >= target) {
     const text = `Not served yet, because every pod's connections are in use by what is to leave: ${some(waiting.names)}; served when the clients of ${some(leaving)} have gone, at ${waiting.until} at the latest`;
     return bad('ConfigApplied', { reason: 'EntriesWait', message: text }, 'waiting');
@@ -263,15 +273,8 @@ export function configApplied(pods: PodCounts): Finding {
     return bad('ConfigApplied', { reason: 'EntriesLeaving', message: text }, 'waiting');
   }
   return confirmed >= target
-    ? good('ConfigApplied', 'Confirmed', message)
-    : bad(
-        'ConfigApplied',
-        {
-          reason: 'NotConfirmed',
-          message: silent === undefined ? message : `${message}; ${silent}`,
-        },
-        'waiting',
-      );
+    ? good('ConfigApplied', 'Confirmed', progress)
+    : bad('ConfigApplied', { reason: 'NotConfirmed', message: progress }, 'waiting');
 }
 
 /** `fault` says what a pod that does not start reports: an image that cannot be pulled, a crash. */
@@ -295,13 +298,4 @@ export function podsReady(pods: PodCounts, fault?: Fault): Finding {
   if (fault !== undefined) return bad('PodsReady', fault, 'waiting');
   const message = `${ready} of ${target} pods serve clients`;
   return bad('PodsReady', { reason: 'PodsNotReady', message }, 'waiting');
-}
-
-/** So many are named at most, so that a message stays readable. */
-const NAMED = 5;
-
-/** "a, b", or the first few and how many there are more. */
-export function some(names: readonly string[]): string {
-  const more = names.length - NAMED;
-  return names.slice(0, NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
