@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drainingSince, isReady } from '../core/drain/read-pod.ts';
 import { type ConsoleStep, nextConsoleStep } from '../core/ledger/console-step.ts';
+import { heldInWords } from '../core/ledger/held.ts';
 import {
   type Asking,
   afterAnswer,
@@ -34,6 +35,8 @@ import { statusOf, type World } from './world.ts';
 export interface PodConsole extends ConsoleRecord {
   /** Why it does not do what it is told, in words for a status; absent where it does, or has failed only once. */
   readonly failure?: string;
+  /** What it holds besides what its file says, and who has that, in words for a status. */
+  readonly held?: string;
   /** It runs with its file and its user list, and holds no more than it may. */
   readonly follows: boolean;
   /** Milliseconds since 1970. */
@@ -188,7 +191,7 @@ export class Consoles {
       if (Date.now() > until) {
         run.log.info({ pod: name, engine: engine.name }, 'a pooler does not follow its file yet');
         if (waits?.kind === 'reload') this.#fail(key, uid, 'it has not read its newest files yet');
-        else this.#remember(uid, afterAnswer);
+        else this.#hold(key, live);
         return false;
       }
       await sleep(PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)], undefined, {
@@ -212,6 +215,21 @@ export class Consoles {
       ...(observation === undefined ? {} : { observation }),
       follows: false,
       ...(isSaid(asking) ? { failure } : {}),
+    });
+  }
+
+  /** It answers, and waits for clients. */
+  #hold(key: string, pod: KubeObject): void {
+    const { namespace = '', uid = '', labels } = pod.metadata;
+    this.#remember(uid, afterAnswer);
+    const { observation } = this.#records.get(uid) ?? {};
+    const files = this.#filesOf(namespace, labels?.[POOL_LABEL] ?? '', pod);
+    if (observation === undefined || files === undefined) return;
+    const held = heldInWords(observation, files.axis, files.file.caps);
+    this.#record(key, uid, {
+      observation,
+      follows: false,
+      ...(held === undefined ? {} : { held }),
     });
   }
 
@@ -253,12 +271,13 @@ export class Consoles {
               sessions: sessionsOf(observation, files.axis),
             },
           });
-    const { failure } = this.#records.get(uid) ?? {};
+    const { failure, held } = this.#records.get(uid) ?? {};
     this.#record(key, uid, {
       observation,
       follows: step.kind === 'done',
       // Until a whole run has shown something else.
       ...(step.kind === 'reload' && failure !== undefined ? { failure } : {}),
+      ...(step.kind === 'reconnect' && held !== undefined ? { held } : {}),
     });
     this.#options.onLook(key, uid, observation, Date.now());
     const pauseStep = nextPauseStep(
@@ -357,10 +376,11 @@ export class Consoles {
 
 /** What a plan depends on; counters and clients change all the time and wake nobody. */
 function digest(record: Omit<PodConsole, 'podUid' | 'at'>): string {
-  const { observation, follows, failure } = record;
+  const { observation, follows, failure, held } = record;
   return JSON.stringify([
     follows,
     failure,
+    held,
     observation?.mark?.text,
     observation?.userMarks.at(-1),
     pauseStateOf(observation),

@@ -23,6 +23,11 @@ export function silentPods(context: Consoles, pods: readonly RawObject[]): strin
   return said(context, pods, ({ failure }) => failure && `: ${failure}`);
 }
 
+/** Pods that hold more than their files allow, each with who has it. */
+export function heldPods(context: Consoles, pods: readonly RawObject[]): string[] {
+  return said(context, pods, ({ held }) => held && ` ${held}`);
+}
+
 type Consoles = { readonly consoles: Pick<Context['consoles'], 'records'> };
 
 /** By name, so that the order of a store changes no status. */

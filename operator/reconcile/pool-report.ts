@@ -15,7 +15,7 @@ import type { Leaving } from './leaving.ts';
 import { eventsOf } from './news.ts';
 import { lookAtPauseEnd, pauseFindings } from './pause.ts';
 import { podFacts } from './pods.ts';
-import { confirmedOf, drainingNow, silentPods } from './pool-progress.ts';
+import { confirmedOf, drainingNow, heldPods, silentPods } from './pool-progress.ts';
 import type { Replacing } from './roll.ts';
 import { sameJson } from './same.ts';
 import { connectionPools, statusOf } from './world.ts';
@@ -78,6 +78,7 @@ export async function writeStatus(
         allotted: ledger.allotment.connections,
         charged: ledger.holders.charged,
         unproven: ledger.holders.unproven,
+        held: heldPods(context, objects.pods),
       }),
       podsReady(pods, now.fault),
       configApplied(pods),

@@ -245,7 +245,7 @@ test('a process that does not get its new file is told so less and less often, a
     assert.deepEqual(pool.silent(), []);
   }));
 
-test('one pod that waits for its clients does not keep another from its new file', () =>
+test('one pod that waits for its clients does not keep another from its new file; who holds it is said', () =>
   withPoolers(2, async (poolers) => {
     const [slow, fast] = poolers as [Pooler, Pooler];
     const letGo = await hold(slow, 3);
@@ -269,6 +269,12 @@ test('one pod that waits for its clients does not keep another from its new file
       say(file(2, 1, slow.port), file(3, 3, fast.port));
       await eventually('the other follows', generation(1), (n) => n === 3);
       assert.ok(Date.now() - asked < 4000, `${Date.now() - asked} ms`);
+      await eventually(
+        'it is said who holds it',
+        async () => pool.record(0)?.held,
+        (held) => held === 'holds 2 more than its file allows: database a (user batch 3)',
+        30,
+      );
       await letGo();
       await eventually(
         'it follows',
@@ -276,6 +282,7 @@ test('one pod that waits for its clients does not keep another from its new file
         (f) => f === true,
         30,
       );
+      assert.equal(pool.record(0)?.held, undefined);
     } finally {
       await controller.abort('the test is over');
     }

@@ -188,9 +188,14 @@ export function withinBudget(state: {
   readonly charged: number;
   /** Holders that have not proven their configuration and keep their charge. */
   readonly unproven: readonly string[];
+  /** Pods that hold more than their files allow, each with who has it: see `heldInWords`. */
+  readonly held?: readonly string[];
 }): Finding {
-  const { allotted, charged, unproven } = state;
-  const who = unproven.length === 0 ? '' : `; not proven yet: ${some(unproven)}`;
+  const { allotted, charged, unproven, held = [] } = state;
+  const who = [
+    ...(unproven.length === 0 ? [] : [`; not proven yet: ${some(unproven)}`]),
+    ...(held.length === 0 ? [] : [`; ${some(held)}`]),
+  ].join('');
   if (charged > allotted) {
     const count = Number.isFinite(charged) ? `${charged}` : 'An unknown number of';
     return bad(
