@@ -2,29 +2,32 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
-import { labelsOf, TOUCHED_ANNOTATION } from '../../operator/core/pool/labels.ts';
-import { fileKey, namesOf } from '../../operator/core/pool/names.ts';
+import { TOUCHED_ANNOTATION } from '../../operator/core/pool/labels.ts';
+import { fileKey } from '../../operator/core/pool/names.ts';
 import type { Console, ConsoleAddress } from '../../operator/engines/engine.ts';
 import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
 import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
 import type { Client } from '../../operator/kube/client.ts';
-import type { KubeObject } from '../../operator/kube/types.ts';
 import { Consoles } from '../../operator/reconcile/consoles.ts';
 import { podKeysOf } from '../../operator/reconcile/pod-keys.ts';
 import { silentPods } from '../../operator/reconcile/pool-progress.ts';
-import type { Shelf } from '../../operator/reconcile/shelf.ts';
-import { World } from '../../operator/reconcile/world.ts';
 import { Controller } from '../../operator/runtime/controller.ts';
 import { createLog } from '../../operator/runtime/log.ts';
 import { Turns } from '../../operator/runtime/turns.ts';
 import { type Postgres, startPostgres } from '../cluster/processes.ts';
+import { eventually, holderConfig, type Pooler, startPooler } from '../engines/pooler.ts';
 import {
-  adminUser,
-  eventually,
-  holderConfig,
-  type Pooler,
-  startPooler,
-} from '../engines/pooler.ts';
+  addressIn,
+  hostOf,
+  names,
+  object,
+  pod,
+  podKey,
+  podName,
+  podUid,
+  put,
+  worldOf,
+} from './stores.ts';
 
 const web = { name: 'web', secret: 'w' };
 const batch = { name: 'batch', secret: 'b' };
@@ -37,38 +40,11 @@ before(async () => {
 });
 after(() => postgres?.stop());
 
-const identity = { name: 'shop', namespace: 'shop', uid: 'u1' };
-const names = namesOf('shop');
-const base64 = (text: string) => Buffer.from(text).toString('base64');
-const podName = (ordinal: number) => `shop-pooler-${ordinal}`;
-const hostOf = (ordinal: number) => `127.0.0.${ordinal + 1}`;
-
-let version = 0;
-function put(shelf: Shelf, objects: readonly KubeObject[]): void {
-  const resourceVersion = String(++version);
-  shelf.reflectors[0]?.store.replace(
-    objects.map((one) => ({ ...one, metadata: { ...one.metadata, resourceVersion } })),
-    resourceVersion,
-  );
-}
-function object(kind: string, name: string, more: object): KubeObject {
-  const metadata = {
-    namespace: identity.namespace,
-    name,
-    uid: `uid-${name}`,
-    labels: { ...labelsOf(identity) },
-  };
-  return { apiVersion: 'v1', kind, metadata, ...more };
-}
-
 /** A pool whose pods are these poolers; undefined is a pod where nobody listens. */
 function poolOf(poolers: readonly (Pooler | undefined)[]) {
-  const world = new World({ client: {} as Client, namespaces: [], operatorNamespace: 'system' });
+  const world = worldOf(poolers.map((_, ordinal) => pod(ordinal)));
   const asks = new Map<string, number>();
-  const at = (address: ConsoleAddress) => {
-    const pooler = poolers[Number(address.host.split('.').at(-1)) - 1];
-    return { ...address, host: '127.0.0.1', port: pooler?.port ?? 1 };
-  };
+  const at = (address: ConsoleAddress) => addressIn(poolers, address);
   const asker: Console = {
     ...admin,
     observe: (address) => {
@@ -86,24 +62,6 @@ function poolOf(poolers: readonly (Pooler | undefined)[]) {
       return world.pods.get('shop', name);
     },
   } as unknown as Client;
-  put(
-    world.pods,
-    poolers.map((_, ordinal) =>
-      object('Pod', podName(ordinal), {
-        spec: {
-          containers: [{ name: 'pooler', args: [`/etc/spillway/${podName(ordinal)}-0.1.ini`] }],
-        },
-        status: {
-          podIP: hostOf(ordinal),
-          containerStatuses: [{ state: { running: {} } }],
-        },
-      }),
-    ),
-  );
-  const data = { username: base64(adminUser.name), password: base64(adminUser.secret) };
-  put(world.secrets, [
-    object('Secret', names.consoleSecret, { data: { ...data, mark: base64('m') } }),
-  ]);
   put(world.pools, [object('ConnectionPool', 'shop', { spec: {}, status: {} })]);
   const consoles = new Consoles({
     world,
@@ -124,10 +82,10 @@ function poolOf(poolers: readonly (Pooler | undefined)[]) {
     asks: (ordinal: number) => asks.get(hostOf(ordinal)) ?? 0,
     look: async (ordinal: number) => {
       const run = { id: '1', log, signal, failures: 0 };
-      const outcome = await consoles.reconcile(`shop/shop/${podName(ordinal)}`, run);
+      const outcome = await consoles.reconcile(podKey(ordinal), run);
       return outcome.kind === 'after' ? outcome.seconds : outcome.kind;
     },
-    record: (ordinal: number) => consoles.records.get(`uid-${podName(ordinal)}`),
+    record: (ordinal: number) => consoles.records.get(podUid(ordinal)),
     silent: () => silentPods({ consoles }, world.podsOf('shop', 'shop')),
     /** What stands in the files, by ordinal. */
     say: (texts: readonly string[]) => {
