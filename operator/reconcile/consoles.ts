@@ -90,6 +90,11 @@ export class Consoles {
     this.#asking.delete(podUid);
   }
 
+  /** A pod may have to be told something at once, whatever its failures have earned. */
+  hurry(podUid: string): void {
+    this.#asking.delete(podUid);
+  }
+
   /** Makes one pod's process follow its files, whatever the others of its pool do. The key is that of `podKeysOf`. */
   async reconcile(key: string, run: Run): Promise<Outcome> {
     const { world } = this.#options;

@@ -183,11 +183,12 @@ export class Drains {
   }
 
   async #closeBetween(key: string, pod: KubeObject, address: ConsoleAddress, hold: Hold) {
-    const { console, onPaused, turns } = this.#options;
+    const { console, consoles, onPaused, turns } = this.#options;
     const timeoutMs = ASK_MS + hold.seconds * 1000;
     try {
       await turns.take(uidOf(pod), () => console.closeBetween({ ...address, timeoutMs }, hold));
     } catch (error) {
+      consoles.hurry(uidOf(pod));
       onPaused(key);
       throw error;
     }

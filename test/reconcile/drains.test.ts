@@ -4,10 +4,11 @@ import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { Console } from '../../operator/engines/engine.ts';
+import { type Console, ConsoleError } from '../../operator/engines/engine.ts';
 import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
 import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
-import type { Consoles } from '../../operator/reconcile/consoles.ts';
+import type { Client } from '../../operator/kube/client.ts';
+import { Consoles } from '../../operator/reconcile/consoles.ts';
 import { Drains } from '../../operator/reconcile/drains.ts';
 import { podKeysOf } from '../../operator/reconcile/pod-keys.ts';
 import { Controller } from '../../operator/runtime/controller.ts';
@@ -34,6 +35,8 @@ interface Scene {
   /** Which of them is drained. */
   readonly draining?: number;
   readonly drainSeconds: number;
+  /** The first closing of clients between two transactions fails, and leaves the database paused. */
+  readonly fails?: Pooler;
   readonly leaving?: readonly { kind: 'Database' | 'User'; name: string; since: string }[];
 }
 
@@ -50,6 +53,7 @@ async function drained(
     object('ConnectionPool', 'shop', { spec: { pooler: { drainSeconds } }, status: { leaving } }),
   ]);
   const looks = poolers.map(() => 0);
+  const failing = { ...(scene.fails === undefined ? {} : { fails: scene.fails }) };
   const asker: Console = {
     ...admin,
     closeClients: (address, choose) => {
@@ -57,20 +61,49 @@ async function drained(
       looks[ordinal] = (looks[ordinal] ?? 0) + 1;
       return admin.closeClients(addressIn(poolers, address), choose);
     },
-    closeBetween: (address, hold) => admin.closeBetween(addressIn(poolers, address), hold),
+    closeBetween: async (address, hold) => {
+      const { fails } = failing;
+      delete failing.fails;
+      if (fails === undefined) return admin.closeBetween(addressIn(poolers, address), hold);
+      await fails.ask(`PAUSE ${hold.database}`);
+      throw new ConsoleError('TimedOut', 'the console: no answer');
+    },
+    observe: (address) => admin.observe(addressIn(poolers, address)),
+    resume: (address) => admin.resume(addressIn(poolers, address)),
   };
+  const log = createLog('silent');
+  const turns = new Turns();
+  const consoles = new Consoles({
+    world,
+    client: {} as Client,
+    engine: pgbouncer,
+    console: asker,
+    onChange: () => undefined,
+    onLook: () => undefined,
+    renewals: { look: () => undefined, told: () => undefined, forget: () => undefined },
+    turns,
+  });
+  const asking = new Controller({
+    name: 'console',
+    log,
+    workers: 4,
+    reconcile: (key, run) => consoles.reconcile(key, run),
+  });
+  asking.start();
   const drains = new Drains({
     world,
     engine: pgbouncer,
     console: asker,
-    consoles: { records: new Map() } as unknown as Consoles,
-    turns: new Turns(),
+    consoles,
+    turns,
     onChange: () => undefined,
-    onPaused: () => undefined,
+    onPaused: (key) => {
+      for (const one of podKeysOf(world, key)) asking.queue.add(one);
+    },
   });
   const controller = new Controller({
     name: 'drain',
-    log: createLog('silent'),
+    log,
     workers: 4,
     reconcile: (key, run) => drains.reconcile(key, run),
   });
@@ -80,6 +113,7 @@ async function drained(
     await use(drains, () => looks);
   } finally {
     await controller.abort('the test is over');
+    await asking.abort('the test is over');
   }
 }
 
@@ -187,4 +221,18 @@ test('in its last seconds a database that was removed loses clients who are neve
     });
     await assert.rejects(work);
     assert.equal(at, 'begin');
+  }));
+
+test('a database that was left paused is resumed at once, also where no client is to be closed any more', () =>
+  withPooler(async (pooler) => {
+    const idle = await open(pooler, 'b');
+    const entry = { kind: 'Database' as const, name: 'b', since: text(0) };
+    const scene = { poolers: [pooler], drainSeconds: 60, leaving: [entry], fails: pooler };
+    await drained(scene, async () => {
+      const paused = async () => (await pooler.observe()).paused;
+      await eventually('it is paused', paused, (is) => is, 30);
+      await idle.client.query('select 1');
+      assert.equal(await paused(), false);
+    });
+    await idle.client.end();
   }));
