@@ -29,13 +29,10 @@ function yaml(value: object): string {
 
 /** The operator's right to look at each kind that facts of Postgres clusters are read from, as rules of a role. */
 function postgresRules(): string {
-  const look = ['get', 'list', 'watch'];
   const rules = readKinds().map(({ apiGroup, plural }) => ({
     apiGroups: [apiGroup],
     resources: [plural],
-    verbs: look,
+    verbs: ['get', 'list', 'watch'],
   }));
-  // Their names alone, to see when one of these kinds is installed.
-  const types = { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'] };
-  return yaml([...rules, { ...types, verbs: look.slice(1) }]);
+  return yaml(rules);
 }
