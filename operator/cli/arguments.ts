@@ -1,5 +1,6 @@
 // The command line of `spillway`: what may be said, and the help that says so.
 import { parseArgs } from 'node:util';
+import { dnsLabel, dnsSubdomain, type Form, formFault, imageReference } from '../api/patterns.ts';
 
 export const help = `spillway: right-sized connection poolers in front of Postgres on Kubernetes
 
@@ -76,6 +77,7 @@ export function parseCommand(words: readonly string[]): Command {
   const { values, positionals } = parse(words);
   if (values.help === true || words.length === 0) return { name: 'help' };
   if (values.version === true) return { name: 'version' };
+  judge(values);
   const [command, ...rest] = positionals;
   if (command === 'help') return { name: 'help' };
   if (command === 'version') return { name: 'version' };
@@ -111,6 +113,28 @@ export function parseCommand(words: readonly string[]): Command {
 }
 
 type Values = ReturnType<typeof parse>['values'];
+
+/** Words that go into what is planned: a wrong one would be a fault of fields that nobody has written. */
+const forms: Readonly<Record<string, Form>> = {
+  namespace: dnsLabel,
+  'operator-namespace': dnsLabel,
+  'cluster-domain': dnsSubdomain,
+  'pooler-image': imageReference,
+};
+
+function judge(values: Values): void {
+  if (values.filename?.includes('') === true) {
+    throw new UsageError('-f "": name a file, a folder, or - for standard input');
+  }
+  for (const [word, form] of Object.entries(forms)) {
+    const value = values[word as keyof Values];
+    const fault = typeof value === 'string' ? formFault(value, form) : undefined;
+    if (fault !== undefined) throw new UsageError(`--${word} ${JSON.stringify(value)}: ${fault}`);
+  }
+  if (values.pool !== undefined && !/^[^/]+\/[^/]+$/.test(values.pool)) {
+    throw new UsageError(`--pool ${JSON.stringify(values.pool)}: write it as NAMESPACE/NAME`);
+  }
+}
 
 function common(values: Values) {
   return {

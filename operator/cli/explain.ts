@@ -6,7 +6,7 @@ import type { PlannedPool } from '../core/plan.ts';
 import { clientHost } from '../core/pool/names.ts';
 import { podSizes } from '../core/sizing/size-server.ts';
 import type { ExplainArguments } from './arguments.ts';
-import { formatFault } from './documents.ts';
+import { formatFault, oneLine } from './documents.ts';
 import { type Explained, formatExplained, type Share } from './explanation.ts';
 import type { Gathered } from './gather.ts';
 import { type PlanResult, planGathered, postgresName, readFiles } from './plan.ts';
@@ -18,10 +18,10 @@ export async function explain(options: ExplainArguments): Promise<PlanResult> {
     const { gatherLive } = await import('./live.ts');
     const live = await gatherLive(options, name);
     return 'fault' in live
-      ? { output: '', faults: [live.fault] }
+      ? { output: '', faults: [oneLine(live.fault)] }
       : explained(live.gathered, options, live.key);
   }
-  const { gathered, wrong } = readFiles({ files, namespace: options.namespace ?? 'default' });
+  const { gathered, wrong } = await readFiles({ files, namespace: options.namespace ?? 'default' });
   if (wrong.length > 0) return { output: '', faults: wrong.map(formatFault) };
   return explained(gathered, options, pool);
 }
@@ -36,7 +36,10 @@ function explained(
   const meant = planned.filter(({ pool }) => only === undefined || only === keyOf(pool));
   if (meant.length === 0) {
     const there = planned.map(({ pool }) => keyOf(pool)).join(', ');
-    return { output: '', faults: [`there is no ConnectionPool ${only} (there are ${there})`] };
+    return {
+      output: '',
+      faults: [oneLine(`there is no ConnectionPool ${only} (there are ${there})`)],
+    };
   }
   const pools: Explained[] = [];
   const faults: string[] = [];
@@ -55,7 +58,7 @@ function explainedPool(
 ): { explained: Explained } | { fault: string } {
   const { metadata, spec } = pool;
   if (sizing === undefined || server === undefined) {
-    return { fault: `${keyOf(pool)}: ${faults[0]?.message ?? 'it cannot be planned'}` };
+    return { fault: oneLine(`${keyOf(pool)}: ${faults[0]?.message ?? 'it cannot be planned'}`) };
   }
   const beside = planned
     .filter((other) => other.budget === budget && other.sizing !== undefined)

@@ -13,13 +13,15 @@ import {
 import { CLIENT_GROUPS, type ClientLookup } from '../core/clients/count.ts';
 import { addressesOf, type ServiceLookup } from '../core/identity/alias.ts';
 import type { ClusterAt } from '../core/identity/found-cluster.ts';
+import { nearest } from '../engines/nearest.ts';
 import type { RawObject } from '../postgres/adapter.ts';
 import type { Lookup, PodLookup } from '../postgres/find.ts';
 import { nodeKind, podKind } from '../postgres/pods.ts';
-import { asMap, asText, asTexts } from '../postgres/raw.ts';
+import { asMap, asText } from '../postgres/raw.ts';
 import { adapterFor, instanceKinds, podsIn, readKinds } from '../postgres/table.ts';
 import type { Document, InputFault } from './documents.ts';
 import { parsePath } from './positions.ts';
+import { decodedSecret, judgeSecret } from './secrets.ts';
 
 export interface Placed<T> {
   readonly object: T;
@@ -38,6 +40,8 @@ export interface Gathered {
   readonly clients: ClientLookup;
   /** The values of a Secret, decoded; undefined when it is not in the files. */
   secret(namespace: string, name: string): Readonly<Record<string, string>> | undefined;
+  /** What an API server would refuse of that Secret. Only for those that pools name: the others are not ours to judge. */
+  secretFaults(namespace: string, name: string): readonly InputFault[];
   readonly faults: readonly InputFault[];
 }
 
@@ -47,11 +51,16 @@ export function gather(documents: readonly Document[], namespace: string): Gathe
   const pools: Placed<ConnectionPool>[] = [];
   const budgets: Placed<ConnectionBudget>[] = [];
   const objects = new Map<string, RawObject>();
+  const secrets = new Map<string, Document>();
+  const uids = new Set<string>();
   for (const document of documents) {
     const refuse = (field: string, message: string) =>
       faults.push(faultAt(document, field, message));
     const raw = rawObject(document, namespace, refuse);
-    if (raw === undefined || !isOfUse(raw)) continue;
+    if (raw === undefined) continue;
+    const meant = nearMiss(raw);
+    if (meant !== undefined) refuse('apiVersion', meant);
+    if (meant !== undefined || !isOfUse(raw)) continue;
     const key = keyOf(raw.group, raw.kind, raw.namespace, raw.name);
     if (raw.name !== '' && objects.has(key)) {
       refuse(
@@ -61,9 +70,10 @@ export function gather(documents: readonly Document[], namespace: string): Gathe
       continue;
     }
     objects.set(key, raw.object);
+    if (raw.kind === 'Secret') secrets.set(key, document);
     if (raw.group !== GROUP) continue;
     const judged = judge(raw);
-    if ('pool' in judged) pools.push({ object: judged.pool, document });
+    if ('pool' in judged) pools.push({ object: withUid(judged.pool, uids), document });
     else if ('budget' in judged) budgets.push({ object: judged.budget, document });
     else for (const { path, message } of judged.faults) refuse(path, message);
   }
@@ -92,7 +102,15 @@ export function gather(documents: readonly Document[], namespace: string): Gathe
       ),
     secret: (namespace, name) => {
       const secret = objects.get(keyOf('', 'Secret', namespace, name));
-      return secret === undefined ? undefined : decoded(secret);
+      return secret === undefined ? undefined : decodedSecret(secret);
+    },
+    secretFaults: (namespace, name) => {
+      const key = keyOf('', 'Secret', namespace, name);
+      const document = secrets.get(key);
+      if (document === undefined) return [];
+      return judgeSecret(objects.get(key) ?? {}).map(({ path, message }) =>
+        faultAt(document, path, message),
+      );
     },
   };
 }
@@ -102,8 +120,8 @@ export function faultAt(document: Document, field: string, message: string): Inp
   const line = document.lineOf([...document.root, ...parsePath(field)]);
   const { file, number, root } = document;
   // In a List, the field alone would not say of which object.
-  const [list, index] = root;
-  const path = list === undefined ? field : `${list}[${index}].${field}`;
+  const lists = root.map((part) => (typeof part === 'number' ? `[${part}].` : part)).join('');
+  const path = `${lists}${field}`;
   return { file, number, line, field: path, message: withoutField(field, message) };
 }
 
@@ -140,6 +158,8 @@ function rawObject(
   const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
   const namespaced = group !== nodeKind.apiGroup || kind !== nodeKind.kind;
   const namespace = namespaced ? (asText(metadata.namespace) ?? defaultNamespace) : '';
+  // One of another type stays, to be refused.
+  const isNamed = ![undefined, null, ''].includes(metadata.namespace as undefined);
   return {
     group,
     kind,
@@ -147,7 +167,7 @@ function rawObject(
     name: asText(metadata.name) ?? '',
     object:
       typeof object.metadata === 'object'
-        ? { ...object, metadata: { ...metadata, namespace } }
+        ? { ...object, metadata: isNamed ? metadata : { ...metadata, namespace } }
         : object,
   };
 }
@@ -178,6 +198,22 @@ function clustersOf(objects: readonly RawObject[]): ClusterAt[] {
   });
 }
 
+const ours = ['ConnectionPool', 'ConnectionBudget'];
+
+/**
+ * What is wrong with an apiVersion that was meant to be ours. Other groups have kinds of these names too (Aiven has
+ * a ConnectionPool), so that only what looks like our group, or is none at all, is taken for a slip of the pen.
+ */
+function nearMiss({ group, kind, object: { apiVersion } }: Raw): string | undefined {
+  if (group === GROUP || nearest(kind, ours) === undefined) return undefined;
+  const words = group.toLowerCase().split('.');
+  const isNear =
+    group === '' ||
+    nearest(group, [GROUP]) !== undefined ||
+    words.some((word) => nearest(word, ['spillway']) !== undefined);
+  return isNear ? `there is no ${kind} in ${apiVersion}: did you mean ${API_VERSION}?` : undefined;
+}
+
 type Judged =
   | { readonly pool: ConnectionPool }
   | { readonly budget: ConnectionBudget }
@@ -189,7 +225,7 @@ function judge({ kind, namespace, name, object }: Raw): Judged {
   }
   if (kind === 'ConnectionPool') {
     const parsed = parsePool(object);
-    return parsed.ok ? { pool: withUid(parsed.pool) } : parsed;
+    return parsed.ok ? { pool: parsed.pool } : parsed;
   }
   if (kind === 'ConnectionBudget') {
     const parsed = parseBudget(object);
@@ -205,26 +241,29 @@ function faulty(path: string, message: string): Judged {
   return { faults: [{ path, message }] };
 }
 
-/** An object that has not been to an API server gets a uid made of its name: the same each time. */
-function withUid(pool: ConnectionPool): ConnectionPool {
+/**
+ * An object that has not been to an API server gets a uid made of its name: the same each time. So does one whose uid
+ * another has: it was copied from that one, and an API server would give it one of its own.
+ */
+function withUid(pool: ConnectionPool, taken: Set<string>): ConnectionPool {
   const { metadata } = pool;
-  if (metadata.uid !== '') return pool;
-  const hex = hash('sha256', `${metadata.namespace}/${metadata.name}`, 'hex');
+  const uid =
+    metadata.uid === '' || taken.has(metadata.uid)
+      ? uidOf(`${metadata.namespace}/${metadata.name}`)
+      : metadata.uid;
+  taken.add(uid);
+  return { ...pool, metadata: { ...metadata, uid } };
+}
+
+function uidOf(name: string): string {
+  const hex = hash('sha256', name, 'hex');
   const parts = [
     hex.slice(0, 8),
     hex.slice(8, 12),
     `8${hex.slice(13, 16)}`,
     `8${hex.slice(17, 20)}`,
   ];
-  return { ...pool, metadata: { ...metadata, uid: [...parts, hex.slice(20, 32)].join('-') } };
-}
-
-/** As the API server would keep it: stringData over data. */
-function decoded(secret: RawObject): Readonly<Record<string, string>> {
-  const data = Object.entries(asTexts(secret.data)).map(
-    ([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')] as const,
-  );
-  return { ...Object.fromEntries(data), ...asTexts(secret.stringData) };
+  return [...parts, hex.slice(20, 32)].join('-');
 }
 
 function keyOf(group: string, kind: string, namespace: string, name: string): string {

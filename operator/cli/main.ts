@@ -18,7 +18,7 @@ async function main(words: readonly string[]): Promise<number> {
       }
       case 'plan': {
         const { plan } = await import('./plan.ts');
-        const { output, faults } = plan(command.arguments);
+        const { output, faults } = await plan(command.arguments);
         // First what is wrong: with the output in a pipe, the last line on the screen is a fault.
         process.stdout.write(output);
         for (const fault of faults) process.stderr.write(`${fault}\n`);
@@ -39,9 +39,12 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-// `spillway plan … | head` closes the pipe early; that is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+// `spillway plan … | head` closes the pipe early; that is no failure. A full disk is one.
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') process.exit(0);
+  process.stderr.write(`spillway: the output cannot be written (${code ?? message})\n`);
+  process.exit(1);
 });
+// Nobody is left to be told.
+process.stderr.on('error', () => process.exit(1));
 process.exitCode = await main(process.argv.slice(2));

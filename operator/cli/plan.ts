@@ -1,13 +1,13 @@
 // `spillway plan`: files in, the controller's own plan out. Pure but for reading the files.
 import * as z from 'zod';
 import { type ObservedServer, observedServer } from '../api/connection-budget.ts';
-import { type ConnectionPool, GROUP } from '../api/resources.ts';
-import { type PlannedPool as CorePlan, plan as planPools } from '../core/plan.ts';
+import { API_VERSION, type ConnectionPool, GROUP } from '../api/resources.ts';
+import { type PlannedPool as CorePlan, type PlanFault, plan as planPools } from '../core/plan.ts';
 import type { PoolUser } from '../core/pool/access.ts';
 import type { RenderSettings, UserCredential } from '../core/pool/view.ts';
 import { pgbouncer } from '../engines/pgbouncer/index.ts';
 import type { PlanArguments } from './arguments.ts';
-import { formatFault, type InputFault, readDocuments } from './documents.ts';
+import { formatFault, type InputFault, nameOf, readDocuments } from './documents.ts';
 import { faultAt, type Gathered, gather, type Placed } from './gather.ts';
 import { formatPlan, type PlannedPool } from './print.ts';
 
@@ -18,8 +18,8 @@ export interface PlanResult {
   readonly faults: readonly string[];
 }
 
-export function plan(options: PlanArguments): PlanResult {
-  const { gathered, wrong } = readFiles(options);
+export async function plan(options: PlanArguments): Promise<PlanResult> {
+  const { gathered, wrong } = await readFiles(options);
   if (wrong.length > 0) return { output: '', faults: wrong.map(formatFault) };
   const planned = planGathered(gathered, options);
   const shown = planned.map((one, index) => shownPool(one, gathered.pools[index]));
@@ -30,15 +30,16 @@ export function plan(options: PlanArguments): PlanResult {
 }
 
 /** What the files say, and everything that is wrong with it. */
-export function readFiles(options: Pick<PlanArguments, 'files' | 'namespace'>): {
+export async function readFiles(options: Pick<PlanArguments, 'files' | 'namespace'>): Promise<{
   gathered: Gathered;
   wrong: readonly InputFault[];
-} {
-  const { documents, faults } = readDocuments(options.files);
+}> {
+  const { documents, faults } = await readDocuments(options.files);
   const gathered = gather(documents, options.namespace);
   const wrong = [...faults, ...gathered.faults, ...secretFaults(gathered)];
   if (wrong.length === 0 && gathered.pools.length === 0) {
-    wrong.push({ file: options.files.join(', '), message: 'there is no ConnectionPool in it' });
+    const file = options.files.map(nameOf).join(', ');
+    wrong.push({ file, message: `there is no ConnectionPool in it: add one, of ${API_VERSION}` });
   }
   return { gathered, wrong };
 }
@@ -89,7 +90,8 @@ function shownPool(
 ): { pool: PlannedPool } | { fault: InputFault } {
   const { metadata, spec } = pool;
   if (sizing === undefined || objects.length === 0) {
-    return { fault: planFault(faults[0]?.message ?? 'it cannot be planned', placed) };
+    const [fault = { reason: 'Unknown', message: 'it cannot be planned' }] = faults;
+    return { fault: planFault(fault, placed) };
   }
   return {
     pool: {
@@ -116,10 +118,13 @@ export function postgresName({ metadata, spec }: ConnectionPool): string {
   return role === 'replicas' ? `${name} (replicas)` : name;
 }
 
-/** A message of the core begins with its field, from `spec` or below. */
-function planFault(message: string, placed: Placed<ConnectionPool> | undefined): InputFault {
+/** A message of the core begins with its field, from `spec` or below; else the fault says where it is. */
+function planFault(
+  { message, field: place = 'spec' }: PlanFault,
+  placed: Placed<ConnectionPool> | undefined,
+): InputFault {
   if (placed === undefined) return { file: '', message };
-  const [, field = 'spec', rest = message] = /^([a-z][\w.[\]"-]*): (.*)$/s.exec(message) ?? [];
+  const [, field = place, rest = message] = /^([a-z][\w.[\]"-]*): (.*)$/s.exec(message) ?? [];
   return faultAt(placed.document, field.startsWith('spec') ? field : `spec.${field}`, rest);
 }
 
@@ -132,9 +137,18 @@ function usersOf(users: readonly PoolUser[], gathered: Gathered): readonly UserC
 }
 
 /** A Secret that is in the files must have what the pool wants of it; one that is not there may come later. */
-function secretFaults({ pools, secret }: Gathered): InputFault[] {
+function secretFaults({ pools, secret, secretFaults: judged }: Gathered): InputFault[] {
+  const seen = new Set<string>();
   return pools.flatMap(({ object: { metadata, spec }, document }) =>
     (spec.users ?? []).flatMap(({ secretRef }, index) => {
+      const name = `${metadata.namespace}/${secretRef.name}`;
+      const wrong = judged(metadata.namespace, secretRef.name);
+      if (wrong.length > 0) {
+        // Once, however many users have their password in it.
+        const known = seen.has(name);
+        seen.add(name);
+        return known ? [] : wrong;
+      }
       const values = secret(metadata.namespace, secretRef.name);
       if (values === undefined || (values[secretRef.key] ?? '') !== '') return [];
       const has = Object.keys(values).sort().join(', ');
@@ -142,7 +156,7 @@ function secretFaults({ pools, secret }: Gathered): InputFault[] {
         faultAt(
           document,
           `spec.users[${index}].secretRef`,
-          `Secret ${metadata.namespace}/${secretRef.name} has no key "${secretRef.key}"${has === '' ? '' : ` (it has ${has})`}: add it, or correct secretRef.key`,
+          `Secret ${name} has no key "${secretRef.key}"${has === '' ? '' : ` (it has ${has})`}: add it, or correct secretRef.key`,
         ),
       ];
     }),

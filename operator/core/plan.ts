@@ -19,7 +19,7 @@ import { type Root, rootsOf } from './plan-roots.ts';
 import { type Access, accessOf, type PoolUser, sharedFault } from './pool/access.ts';
 import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
-import { shortageReason } from './pool/findings.ts';
+import { shareTooSmall } from './pool/findings.ts';
 import { holderName, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
@@ -72,7 +72,12 @@ export interface PlannedPool {
   /** In the order of application; empty when the pool cannot run. */
   readonly objects: readonly Rendered[];
   /** Why it cannot run, or runs smaller than asked. */
-  readonly faults: readonly Fault[];
+  readonly faults: readonly PlanFault[];
+}
+
+export interface PlanFault extends Fault {
+  /** What it is about, where the message does not begin with it: `spec.postgres.clusterRef`. */
+  readonly field?: string;
 }
 
 /** After every time that an API server has written: a pool that is still to be created will be the youngest. */
@@ -92,13 +97,13 @@ export function plan(input: PlanInput): PlannedPool[] {
   };
   return read.map((one): PlannedPool => {
     const { pool, axis, sized, budget, found, access, refused } = one;
-    const failed = (fault: Fault) => ({ pool, budget, objects: [], faults: [fault] });
-    if (!found.ok) return failed(found.fault);
+    const failed = (fault: PlanFault) => ({ pool, budget, objects: [], faults: [fault] });
+    if (!found.ok) return failed({ ...found.fault, field: targetField(pool) });
     if (access.fault !== undefined) return failed(access.fault);
     if (!axis.ok) return failed(axis.fault);
     if (refused !== undefined) return failed(refused);
     const planned = serverOf(one);
-    if (!planned.ok) return failed(planned.fault);
+    if (!planned.ok) return failed({ ...planned.fault, field: targetField(pool) });
     const { server, together } = planned;
     const explanation = explanationOf(server, together, sized, axis.axis, ASSUMED_MILLI_CORES);
     const share = server.shares.get(sized.uid);
@@ -151,12 +156,27 @@ export function plan(input: PlanInput): PlannedPool[] {
     const shortage =
       share?.shortage === undefined
         ? []
-        : [{ reason: shortageReason(share), message: explanation }];
+        : [
+            shareTooSmall(
+              {
+                ...(share.groupIsFull === undefined ? {} : { groupIsFull: share.groupIsFull }),
+                namespace: pool.metadata.namespace,
+                budget: one.root.budgetKey,
+                explanation,
+              },
+              share.shortage,
+            ),
+          ];
     const unbound = rendered.bindingFault === undefined ? [] : [rendered.bindingFault];
     const faults = [...shortage, ...(clients.faults ?? []), ...unbound];
     const objects = [...rendered.objects, ...rendered.bindings];
     return { pool, budget, ...known, objects, faults };
   });
+}
+
+/** The field that names the Postgres. */
+function targetField({ spec }: ConnectionPool): string {
+  return `spec.postgres.${spec.postgres.clusterRef === undefined ? 'endpoint' : 'clusterRef'}`;
 }
 
 interface ReadPool {

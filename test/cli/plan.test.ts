@@ -1,18 +1,24 @@
 // `spillway plan` as a process: what it prints, what it refuses and where, and what it never shows.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
+  constants,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { loadAll } from 'js-yaml';
 import type { PoolSizing } from '../../operator/api/connection-pool.ts';
 
@@ -57,6 +63,15 @@ spec:
   postgres: {clusterRef: {apiGroup: apps, kind: StatefulSet, name: shop-db}}
   users: [{name: shop, secretRef: {name: shop-app}}]
 ${rest}`;
+const budget = `
+apiVersion: spillway.dev/v1alpha1
+kind: ConnectionBudget
+metadata: {name: statefulset-shop-db, namespace: shop}
+spec:
+  postgres: {clusterRef: {apiGroup: apps, kind: StatefulSet, name: shop-db}}
+  total: 6
+`;
+const list = (...items: readonly object[]) => ({ apiVersion: 'v1', kind: 'List', items });
 const all = (...parts: readonly string[]) => parts.join('---');
 
 interface Planned {
@@ -96,14 +111,6 @@ test('two pools share one server, and the order of the files does not matter', (
 });
 
 test("the owner's budget in the files counts", () => {
-  const budget = `
-apiVersion: spillway.dev/v1alpha1
-kind: ConnectionBudget
-metadata: {name: statefulset-shop-db, namespace: shop}
-spec:
-  postgres: {clusterRef: {apiGroup: apps, kind: StatefulSet, name: shop-db}}
-  total: 6
-`;
   assert.equal(planned(database('8'), pool('shop'), budget)[0]?.sizing.budget, 6);
 });
 
@@ -192,10 +199,61 @@ const faults: Readonly<Record<string, readonly [string, string]>> = {
     '- a\n',
     '(standard input):1 (line 1): apiVersion: is required',
   ],
-  'no pool': [database('8'), '-: there is no ConnectionPool in it'],
+  'no pool': [database('8'), '(standard input): there is no ConnectionPool in it'],
   'an item of a List': [
     `apiVersion: v1\nkind: List\nitems:\n- ${pool('shop', '  mode: x\n').trim().replaceAll('\n', '\n  ')}`,
     '(standard input):1 (line 10): items[0].spec.mode: ',
+  ],
+  'an item of a List in a List': [
+    JSON.stringify(list(list(), list({ apiVersion: 'spillway.dev/v9', kind: 'ConnectionPool' }))),
+    '(standard input):1 (line 1): items[1].items[0].apiVersion: spillway.dev/v9 is not served: ',
+  ],
+  ...Object.fromEntries(
+    [
+      'spilway.dev/v1alpha1',
+      'v1alpha1',
+      'spillway.dev',
+      'Spillway.dev/v1alpha1',
+      'spillway.io/v1',
+    ].map((apiVersion) => [
+      `the apiVersion ${apiVersion}`,
+      [
+        all(database('8'), pool('shop'), pool('web').replace('spillway.dev/v1alpha1', apiVersion)),
+        `(standard input):3 (line 16): apiVersion: there is no ConnectionPool in ${apiVersion}: did you mean spillway.dev/v1alpha1?`,
+      ] as const,
+    ]),
+  ),
+  'a budget in a group that is nearly ours': [
+    all(database('8'), pool('shop'), budget.replace('.dev', '.de')),
+    '(standard input):3 (line 16): apiVersion: there is no ConnectionBudget in spillway.de/v1alpha1: did you mean ',
+  ],
+  'a value of a Secret that is not base64': [
+    all(
+      secret.replace('stringData: {password: s3cret-word}', 'data:\n  password: s3cret-word'),
+      database('8'),
+      pool('shop', '').replace('users: [', 'users: [{name: other, secretRef: {name: shop-app}}, '),
+    ),
+    '(standard input):1 (line 6): data.password: is not base64: encode it, or write it as it is in stringData',
+  ],
+  'a value of a Secret that is no text': [
+    all(secret.replace('s3cret-word', '12345'), database('8'), pool('shop')),
+    '(standard input):1 (line 5): stringData.password: must be a string: put it in quotes',
+  ],
+  'a Postgres that cannot be read': [
+    all(database('8').replace(/containers: .*]}}/, 'containers: []}}'), pool('shop')),
+    '(standard input):2 (line 13): spec.postgres.clusterRef: StatefulSet shop/shop-db has no container',
+  ],
+  'a parameter of two lines': [
+    all(database('8'), pool('shop', '  parameters: {query_wait_timeout: "3\\n0"}\n')),
+    '(standard input):2 (line 15): spec.parameters.query_wait_timeout: must not have a newline',
+  ],
+  'a namespace that no API server would take': [
+    all(database('8'), pool('shop').replace('namespace: shop', 'namespace: "Sh op"')),
+    '(standard input):2 (line 11): metadata.namespace: must be a DNS label',
+  ],
+  'a namespace that is no text': [
+    all(database('8'), pool('shop').replace('namespace: shop', 'namespace: 5')),
+    '(standard input):2 (line 11): metadata.namespace: must be a string',
   ],
 };
 for (const [what, [input, expected]] of Object.entries(faults)) {
@@ -219,6 +277,80 @@ test('every fault of every file is told at once', () => {
   assert.deepEqual(files.sort(), ['bad.yaml:1', 'bad.yaml:2', 'none.yaml:']);
 });
 
+test('kinds of other groups are left alone, whatever their names', () => {
+  const aiven = pool('shop').replace('spillway.dev/v1alpha1', 'aiven.io/v1alpha1');
+  assert.deepEqual(
+    planned(database('8'), aiven, pool('web')).map(({ name }) => name),
+    ['web'],
+  );
+});
+
+test('a pool that was copied with its uid is another pool', () => {
+  const copy = (name: string) => pool(name).replace('metadata: {', 'metadata: {uid: x, ');
+  const pools = planned(database('8'), copy('shop'), copy('web'));
+  assert.deepEqual(
+    pools.map(({ name, sizing }) => [name, sizing.budget, sizing.share]),
+    [
+      ['shop', 17, 8],
+      ['web', 17, 9],
+    ],
+  );
+});
+
+test('bytes that are not UTF-8 are refused with their line, and are not made into something else', () => {
+  const text = all(
+    database('8'),
+    pool('shop').replace('users: [{name: shop', 'users: [{name: shöp'),
+  );
+  assert.match(spillway(['plan', '-f', '-', '-o', 'yaml'], text).stdout, /'shöp'/);
+  writeFileSync(join(folder, 'latin1.yaml'), Buffer.from(text, 'latin1'));
+  const { status, stdout, stderr } = spillway(['plan', '-f', 'latin1.yaml']);
+  assert.deepEqual([status, stdout], [1, '']);
+  assert.equal(stderr, 'latin1.yaml (line 14): is not UTF-8: save it as UTF-8\n');
+});
+
+test('a note says what to do', () => {
+  const { stdout } = spillway(
+    ['plan', '-f', '-'],
+    all(database('8'), pool('shop', '  sizing: {min: 40}\n')),
+  );
+  assert.match(
+    stdout,
+    /Note: BelowMin: The share is below sizing\.min \(8 cores .*\): raise the total of ConnectionBudget shop\/statefulset-shop-db, /,
+  );
+});
+
+test('standard input is waited for, also when it does not block', async () => {
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  const reading = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writing = openSync(fifo, 'w');
+  const child = spawn(program, ['plan', '-f', '-'], { stdio: [reading, 'pipe', 'pipe'] });
+  closeSync(reading);
+  assert.ok(child.stdout !== null && child.stderr !== null);
+  const result = Promise.all([text(child.stdout), text(child.stderr)]);
+  const input = all(database('8'), pool('shop'));
+  await setTimeout(1000);
+  writeSync(writing, input.slice(0, 100));
+  await setTimeout(100);
+  writeSync(writing, input.slice(100));
+  closeSync(writing);
+  const [stdout, stderr] = await result;
+  assert.equal(stderr, '');
+  assert.match(stdout, /8 cores × 2 \+ 1 = 17/);
+});
+
+test('an output that cannot be written is one line and a failure', () => {
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = spawnSync(program, ['--help'], {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  assert.equal(stderr, 'spillway: the output cannot be written (ENOSPC)\n');
+  assert.equal(status, 1);
+});
+
 test('a command line that makes no sense ends with 2 and says what would', () => {
   for (const words of [
     ['plan'],
@@ -226,11 +358,17 @@ test('a command line that makes no sense ends with 2 and says what would', () =>
     ['plan', '-f', 'a', '-o', 'x'],
     ['plan', '--nope'],
     ['plan', 'a'],
+    ['plan', '-f', ''],
+    ['plan', '-f', 'a', '-n', 'Sh op'],
+    ['plan', '-f', 'a', '--operator-namespace', 'a.b'],
+    ['plan', '-f', 'a', '--cluster-domain', 'x y'],
+    ['plan', '-f', 'a', '--pooler-image', 'x y\nz'],
+    ['explain', '-f', 'a', '--pool', 'shop'],
   ]) {
     const { status, stdout, stderr } = spillway(words);
     assert.equal(status, 2, words.join(' '));
     assert.equal(stdout, '');
-    assert.match(stderr, /^spillway: /);
+    assert.match(stderr, /^spillway: .*\nTry "spillway --help"\.\n$/);
   }
   assert.equal(spillway(['--help']).status, 0);
   assert.match(spillway(['--version']).stdout, /^[0-9]+\.[0-9]+\.[0-9]+\n$/);

@@ -128,15 +128,6 @@ const shortages: Readonly<Record<Shortage, readonly [what: string, Exclude<Effec
   BelowMin: ['The share is below spec.sizing.min', 'noted'],
 };
 
-/** The condition's reason for a share that is too small. */
-export function shortageReason({
-  shortage,
-  groupIsFull,
-}: Pick<ShareState, 'shortage' | 'groupIsFull'>): string {
-  if (groupIsFull === true) return 'NamespaceMaxTooSmall';
-  return shortage === undefined || shortage === 'NoPod' ? 'BudgetTooSmall' : shortage;
-}
-
 export function shareGranted(state: ShareState): Finding {
   const { share, held, shortage, budget } = state;
   if (shortage === 'NoPod') return tooSmall(state, shortage);
@@ -168,15 +159,27 @@ export function shareGranted(state: ShareState): Finding {
 }
 
 function tooSmall(state: ShareState, shortage: Shortage): Finding {
-  const { budget, explanation, namespace } = state;
-  const [what, effect] = shortages[shortage];
+  return bad('ShareGranted', shareTooSmall(state, shortage), shortages[shortage][1]);
+}
+
+/** A share that is too small, with how it came about and what would make it larger. */
+export function shareTooSmall(
+  state: Pick<ShareState, 'groupIsFull' | 'namespace' | 'budget' | 'explanation'>,
+  shortage: Shortage,
+): Fault {
+  const { groupIsFull, budget, explanation, namespace } = state;
   const less = shortage === 'BelowMin' ? 'lower spec.sizing.min' : 'lower what the pools ask for';
   const fix =
-    state.groupIsFull === true
+    groupIsFull === true
       ? `raise the max of namespace ${namespace} in spec.namespaces of ConnectionBudget ${budget}, or lower what its pools ask for`
       : `raise the total or share of ConnectionBudget ${budget}, give Postgres more cores, or ${less}`;
-  const message = `${what} (${explanation}): ${fix}`;
-  return bad('ShareGranted', { reason: shortageReason(state), message }, effect);
+  const reason =
+    groupIsFull === true
+      ? 'NamespaceMaxTooSmall'
+      : shortage === 'NoPod'
+        ? 'BudgetTooSmall'
+        : shortage;
+  return { reason, message: `${shortages[shortage][0]} (${explanation}): ${fix}` };
 }
 
 /** Whether the counted workloads fit: most important first. */
