@@ -36,6 +36,8 @@ export type UpOptions = {
   nodes?: number;
   /** Gives the nodes the project's images, which have to be built already; true unless given. */
   withImages?: boolean;
+  /** Images of the nodes besides the first; all unless given. */
+  imagesOfOthers?: readonly string[];
 };
 
 /** Brings the cluster `name` up, unless it is up and well. A broken one is made anew. */
@@ -54,7 +56,7 @@ export async function up(name: string, options: UpOptions = {}): Promise<void> {
     }
     await remove(names);
     say(`Starting the cluster "${name}"`);
-    await start(names, options.withImages ?? true);
+    await start(names, options);
     say(`The cluster "${name}" is up`);
   });
 }
@@ -65,7 +67,10 @@ export async function down(name: string): Promise<void> {
   await withLock(names.lock, () => remove(names));
 }
 
-async function start(names: Names, withImages: boolean): Promise<void> {
+async function start(
+  names: Names,
+  { withImages = true, imagesOfOthers }: UpOptions,
+): Promise<void> {
   mkdirSync(names.logs, { recursive: true });
   for (const [name, text] of Object.entries(resolution)) {
     writeFileSync(join(names.folder, name), text);
@@ -93,7 +98,10 @@ async function start(names: Names, withImages: boolean): Promise<void> {
       throw new Error(readFileSync(join(names.logs, 'supervisor.log'), 'utf8'));
     return findSupervisor(names)?.pid;
   });
-  if (withImages) await Promise.all(names.nodes.map((node) => loadImages(pid, node)));
+  if (withImages) {
+    const images = (index: number) => (index === 0 ? undefined : imagesOfOthers);
+    await Promise.all(names.nodes.map((node, index) => loadImages(pid, node, images(index))));
+  }
   await until('the API server answers', 120, () => answers(names));
   await kubectl(names, ['apply', '-f', '-'], {
     input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: dnsObjects }),
