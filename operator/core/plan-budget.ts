@@ -7,7 +7,8 @@ import type {
 } from '../api/connection-budget.ts';
 import type { PoolAllotment } from '../api/connection-pool.ts';
 import type { Found } from '../postgres/adapter.ts';
-import { type AllotmentClaim, planAllotments } from './ledger/allotments.ts';
+import { planAllotments } from './ledger/allotments.ts';
+import { claimsOf, type Gone } from './ledger/claims.ts';
 import { ASKED, isAsked } from './sizing/observed.ts';
 import { type SizedPool, type SizedServer, sizeServer } from './sizing/size-server.ts';
 import { whyOf } from './sizing/sources.ts';
@@ -31,9 +32,11 @@ export interface BudgetInput {
   readonly pools: readonly BudgetPool[];
   /** What was found of each role that a pool asks for. */
   readonly servers: ReadonlyMap<Role, Found>;
-  /** Whether anything is left of a pool that is gone. */
-  readonly remains: (uid: string) => boolean;
+  /** What is proven of a pool that is not among `pools`. */
+  readonly gone: (uid: string) => Gone | undefined;
   readonly mayRaise: boolean;
+  /** Servers of which parts are given, because something free was withheld for long: see patience.ts. */
+  readonly inParts: ReadonlySet<string>;
   /** Servers of which nothing more is given for now. */
   readonly heldBack?: ReadonlySet<Role>;
 }
@@ -49,6 +52,8 @@ export interface BudgetPlan {
     readonly connections: number;
     readonly target: number;
   }[];
+  /** Servers of which something free is kept until a raise can be made whole. */
+  readonly withheld: readonly Role[];
 }
 
 export interface ShortPool {
@@ -69,6 +74,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
   const sized = new Map<Role, SizedServer>();
   const short: ShortPool[] = [];
   const waiting: { uid: string; connections: number; target: number }[] = [];
+  const withheld: Role[] = [];
   for (const role of ['primary', 'replicas'] as const) {
     const pools = input.pools.filter((p) => p.role === role);
     const rows = before.filter((r) => r.server === role);
@@ -85,39 +91,28 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       p.refused !== undefined || server === undefined
         ? (byUid.get(p.uid)?.target ?? p.taken?.connections ?? 0)
         : (server.shares.get(p.uid)?.connections ?? 0);
-    const known = new Set(pools.map((p) => p.uid));
-    const claims: AllotmentClaim[] = [
-      ...pools.map((p) => ({
+    const claims = claimsOf(
+      pools.map((p) => ({
         uid: p.uid,
         namespace: p.namespace,
         name: p.name,
         target: target(p),
         ...(p.taken === undefined ? {} : { taken: p.taken }),
         charge: p.charge,
-        remains: true,
-        exists: true,
       })),
-      ...rows
-        .filter((r) => !known.has(r.uid))
-        .map((r) => ({
-          uid: r.uid,
-          namespace: r.namespace,
-          name: r.name,
-          target: 0,
-          charge: 0,
-          remains: input.remains(r.uid),
-          exists: false,
-        })),
-    ];
+      rows,
+      input.gone,
+    );
     const budget =
       server?.budget.total ?? input.status?.servers?.find((s) => s.name === role)?.budget ?? 0;
     const mayRaise = input.mayRaise && input.heldBack?.has(role) !== true;
-    const plan = planAllotments(role, budget, rows, claims, mayRaise);
+    const plan = planAllotments(role, budget, rows, claims, mayRaise, input.inParts.has(role));
+    if (plan.withheld) withheld.push(role);
     const why = new Map(pools.map((p) => [p.uid, reasonFor(p, drawing, server)]));
     allotments.push(
       ...plan.rows.map((row) => ({
         ...row,
-        why: (why.get(row.uid) ?? 'the pool is gone; something of it is still there').slice(0, 200),
+        why: (why.get(row.uid) ?? whyKept(input.gone(row.uid))).slice(0, 200),
       })),
     );
     waiting.push(...plan.waiting);
@@ -130,7 +125,14 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       ...(server === undefined ? {} : { explanation: explain(server) }),
     });
   }
-  return { allotments, servers, sized, short, waiting };
+  return { allotments, servers, sized, short, waiting, withheld };
+}
+
+/** Of a row whose pool is not in view. */
+export function whyKept(gone: Gone | undefined): string {
+  return gone === undefined
+    ? 'the pool is not in view: its part is kept until the API server says that nothing of it is left'
+    : 'the pool is gone; something of it is still there';
 }
 
 function reasonFor(

@@ -1,19 +1,17 @@
 // The plan of one pool: what it takes of its row, what its holders get, and the objects that say so.
 import type { AllotmentRecord } from '../api/connection-budget.ts';
-import type { GrantRecord, PoolAllotment } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { CapAxis, Engine } from '../engines/engine.ts';
 import type { Fault, ServerFacts } from '../postgres/adapter.ts';
-import { takeAllotment } from './ledger/allotments.ts';
 import { type Grant, renewed } from './ledger/grant.ts';
-import { type HolderPlan, planHolders } from './ledger/holders.ts';
-import type { HolderState } from './ledger/state.ts';
+import type { HolderPlan } from './ledger/holders.ts';
+import { olderEpochs, type PoolLedgerPlan, planPoolLedger } from './ledger/pool.ts';
 import { holderConfig, holderIdentity } from './pool/holder-config.ts';
 import { holderName, podName } from './pool/names.ts';
 import {
   fileTexts,
-  newestFileEpoch,
   type PoolObjects,
+  readFileEpoch,
   readHolders,
   readWorkload,
 } from './pool/read.ts';
@@ -52,42 +50,38 @@ export interface PoolInput {
   readonly pool: ConnectionPool;
   readonly row: AllotmentRecord | undefined;
   readonly objects: PoolObjects;
+  /** Files, workload and pods in `objects` are as the API server has them; see `PoolState.live`. */
+  readonly live: boolean;
   readonly axis: CapAxis;
   readonly entries: readonly string[];
   readonly mayRaise: boolean;
+  readonly inParts: boolean;
   /** Pods that there are to be for now, see `podsMeanwhile`. */
   readonly pods: number;
 }
 
-export interface PoolLedgerPlan {
-  readonly allotment: PoolAllotment;
-  readonly grants: readonly GrantRecord[];
-  readonly holders: HolderPlan;
-  /** Allotment or grants differ from what is written: that comes before everything else. */
-  readonly changesLedger: boolean;
-}
-
 /** The ledger's half of the plan: numbers only. */
-export function planPoolLedger(input: PoolInput, engine: Engine): PoolLedgerPlan {
-  const { pool, row, objects, entries } = input;
+export function planPool(input: PoolInput, engine: Engine): PoolLedgerPlan {
+  const { pool, row, objects, entries, pods, mayRaise, inParts } = input;
   const { status, metadata } = pool;
-  const allotment = takeAllotment(status.allotment, row);
-  const states: HolderState[] = readHolders(objects, input.axis, engine);
   const workload = readWorkload(objects.statefulSet);
-  const holders = planHolders({
-    allotment: allotment.connections,
-    pods: input.pods,
+  return planPoolLedger({
+    taken: status.allotment,
+    grants: status.grants ?? [],
+    row,
+    pods,
     entries,
     sizes: entrySizes(pool.spec),
-    holders: states,
-    ...(workload === undefined ? {} : { workload }),
-    fileEpoch: newestFileEpoch(objects),
+    reading: {
+      holders: readHolders(objects, input.axis, engine),
+      ...(workload === undefined ? {} : { workload }),
+      fileEpoch: readFileEpoch(objects),
+      live: input.live,
+    },
     nameOf: (ordinal) => holderName(podName(metadata.name, ordinal)),
-    mayRaise: input.mayRaise,
+    mayRaise,
+    inParts,
   });
-  const changesLedger =
-    !sameAllotment(allotment, status.allotment) || !sameGrants(holders.grants, status.grants ?? []);
-  return { allotment, grants: holders.grants, holders, changesLedger };
 }
 
 export interface ViewInput {
@@ -124,11 +118,7 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
   const { pool, ledger, objects } = input;
   const { namespace, name, uid } = pool.metadata;
   const workload = readWorkload(objects.statefulSet);
-  // Pods that there are, and those that the template as it is may still bring, read keys of their own epochs.
-  const older = new Set(input.podEpochs);
-  if (workload !== undefined) older.add(workload.epoch);
-  older.delete(ledger.epoch);
-  const olderEpochs = [...older].sort((a, b) => a - b);
+  const older = olderEpochs(ledger.epoch, workload, input.podEpochs);
   const draft: PoolView = {
     identity: { namespace, name, uid },
     spec: pool.spec,
@@ -141,7 +131,7 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
     holders: ledger.files.map(({ ordinal, grant }) => ({
       ...holderIdentity(name, ordinal),
       grant,
-      olderEpochs,
+      olderEpochs: older,
     })),
     replicas: Math.max(ledger.replicas, input.keepReplicas ?? 0),
     epoch: ledger.epoch,
@@ -180,17 +170,4 @@ function withRoom(
     while (grant.generation <= newest) grant = renewed(grant);
   }
   return grant;
-}
-
-function sameAllotment(a: PoolAllotment, b: PoolAllotment | undefined): boolean {
-  return a.connections === (b?.connections ?? 0) && a.serial === (b?.serial ?? 0);
-}
-
-function sameGrants(a: readonly GrantRecord[], b: readonly GrantRecord[]): boolean {
-  if (a.length !== b.length) return false;
-  const before = new Map(b.map((g) => [g.holder, g]));
-  return a.every((g) => {
-    const other = before.get(g.holder);
-    return other?.connections === g.connections && other.generation === g.generation;
-  });
 }

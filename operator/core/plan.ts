@@ -140,7 +140,7 @@ export function plan(input: PlanInput): PlannedPool[] {
         {
           pool,
           ledger: settled(pool, share?.connections ?? 0, axis.entries),
-          objects: { name: pool.metadata.name, grants: [], pods: [], consoles: new Map() },
+          objects: { ...pool.metadata, grants: [], pods: [], consoles: new Map() },
           axis: axis.axis,
           entries: axis.entries,
           server: found.facts,
@@ -183,6 +183,8 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
       fileEpoch: 0,
       nameOf: (ordinal) => holderName(podName(pool.metadata.name, ordinal)),
       mayRaise: true,
+      live: true,
+      inParts: false,
     });
     if (next.settled) return next;
     const grants = new Map(next.grants.map((g) => [g.holder, g]));
@@ -201,6 +203,7 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
           : {
               file: {
                 generation: file.generation,
+                revision: undefined,
                 caps: file.caps,
                 connections: file.caps.reduce((total, c) => total + c.connections, 0),
               },

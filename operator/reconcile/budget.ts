@@ -8,14 +8,20 @@ import type {
 import { API_VERSION } from '../api/resources.ts';
 import { budgetConditions } from '../core/budget-conditions.ts';
 import { budgetTarget } from '../core/budget-name.ts';
-import { type BudgetPlan, type BudgetPool, planBudget, type Role } from '../core/plan-budget.ts';
+import {
+  type BudgetInput,
+  type BudgetPlan,
+  type BudgetPool,
+  planBudget,
+  type Role,
+} from '../core/plan-budget.ts';
 import { specWithUsers } from '../core/pool/access.ts';
 import { mayAttach, namespaceMax } from '../core/pool/attach.ts';
 import { mergeConditions } from '../core/pool/conditions.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
 import { type KubeObject, refOf } from '../kube/types.ts';
 import type { Found } from '../postgres/adapter.ts';
-import { done, type Outcome, type Run } from '../runtime/controller.ts';
+import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
 import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
@@ -26,6 +32,9 @@ import { connectionBudgets } from './world.ts';
 
 /** Kept while a pool holds connections: the ledger must not be lost under it. */
 export const HOLDERS_FINALIZER = 'spillway.dev/holders';
+
+/** Something of a pool that is gone is there, and no watch shows it; seconds. */
+const ASK_AGAIN_SECONDS = 15;
 
 export async function reconcileBudget(context: Context, key: string, run: Run): Promise<Outcome> {
   const { world } = context;
@@ -38,6 +47,8 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   if (live === undefined) {
     context.servers.forget(key);
     context.inquiries.forget(key);
+    context.proofs.forget(key);
+    context.waiting.forget(waitingKey(key));
     const [first] = pools;
     if (first !== undefined) await create(context, namespace, name, first, run);
     return done;
@@ -46,20 +57,34 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
   const asked = askedOf(context, key, pools, status);
   const servers = serversOf(context, key, pools, asked.observed);
-  const plan = planBudget({
+  const inView = new Set(pools.map((pool) => pool.metadata.uid));
+  const unseen = (status.allotments ?? []).filter((row) => !inView.has(row.uid));
+  const isProven = await context.proofs.look(context, key, unseen, run);
+  const input: Omit<BudgetInput, 'inParts'> = {
     spec,
     status,
     pools: pools.map((pool) => poolOf(context, pool, namespace, spec, servers)),
     servers,
-    remains: (uid) => world.remainsOf(uid),
+    gone: (uid) => context.proofs.of(key, uid),
     mayRaise: pools.every((pool) => allAsked(context, asPool(pool))),
     // What read pools still have on a replica that was promoted comes on top of what the primary's pools have.
     heldBack: new Set(
       pools.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
     ),
-  });
-  await write(context, live, status, plan, asked, run);
-  return finish(context, live, plan, pools.length, run);
+  };
+  const { plan, seconds } = context.waiting.plan(
+    waitingKey(key),
+    (inParts) => planBudget({ ...input, inParts }),
+    ({ withheld }) => withheld,
+  );
+  const written = await write(context, live, status, plan, asked, run);
+  await finish(context, written, plan, pools.length, run);
+  const times = [seconds, isProven ? undefined : ASK_AGAIN_SECONDS].filter((t) => t !== undefined);
+  return times.length === 0 ? done : after(Math.min(...times));
+}
+
+function waitingKey(budgetKey: string): string {
+  return `ConnectionBudget ${budgetKey}`;
 }
 
 function poolOf(
@@ -137,7 +162,7 @@ async function create(
   }
 }
 
-/** Against the version that was read: the rows are capacity. */
+/** Against the version that was read: the rows are capacity. Resolves with the budget as it is then. */
 async function write(
   context: Context,
   live: KubeObject,
@@ -145,7 +170,7 @@ async function write(
   plan: BudgetPlan,
   asked: Asked,
   run: Run,
-): Promise<void> {
+): Promise<KubeObject> {
   const generation = live.metadata.generation ?? 0;
   const status: ConnectionBudgetStatus = {
     observedGeneration: generation,
@@ -159,8 +184,8 @@ async function write(
     ...(asked.observed.length === 0 ? {} : { observed: [...asked.observed] }),
     allotments: [...plan.allotments],
   };
-  if (sameJson(status, before)) return;
-  await context.world.budgets.writing(live.metadata, () =>
+  if (sameJson(status, before)) return live;
+  const written = await context.world.budgets.writing(live.metadata, () =>
     context.client.update(
       connectionBudgets,
       { ...live, status },
@@ -171,25 +196,22 @@ async function write(
     // That a budget is ready again whenever something was shared anew is no news.
     if (event.reason !== 'Shared') context.events.record(live, event);
   }
+  return written;
 }
 
-/** The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. */
+/**
+ * The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. Each
+ * against the version that the plan was made from and written to: a row that somebody added since is not lost with it.
+ */
 async function finish(
   context: Context,
   live: KubeObject,
   plan: BudgetPlan,
   pools: number,
   run: Run,
-): Promise<Outcome> {
+): Promise<void> {
   const { client, world } = context;
-  const {
-    namespace = '',
-    name,
-    uid,
-    resourceVersion,
-    generation,
-  } = world.budgets.get(live.metadata.namespace ?? '', live.metadata.name)?.metadata ??
-  live.metadata;
+  const { namespace = '', name, uid, resourceVersion, generation } = live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
   const deleting = live.metadata.deletionTimestamp !== undefined;
   const held = plan.allotments.length > 0 || pools > 0;
@@ -217,7 +239,6 @@ async function finish(
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw error;
   }
-  return done;
 }
 
 function prune(version: { uid: string | undefined; resourceVersion: string | undefined }) {

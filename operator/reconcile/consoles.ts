@@ -22,6 +22,7 @@ import { type KubeObject, pods as podType } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { consoleLogin } from './console-login.ts';
 import type { Renewals } from './renewals.ts';
+import { poolUidOf } from './trim.ts';
 import { statusOf, type World } from './world.ts';
 
 /** What is known of one pod's process. */
@@ -136,7 +137,7 @@ export class Consoles {
                 file: files.file,
                 userMark: files.userMark,
                 running: {
-                  generation: observation.mark?.generation ?? 0,
+                  revision: observation.mark?.text,
                   userMarks: observation.userMarks,
                   sessions: sessionsOf(observation, files.axis),
                 },
@@ -170,7 +171,7 @@ export class Consoles {
           return await this.#renew(key, live, address, observation, run);
         } else if (step.kind === 'reload') {
           if (Date.now() - touchedAt > TOUCH_AGAIN_MS) {
-            await this.#touch(live, `${files?.file.generation}-${Date.now()}`, run);
+            await this.#touch(live, `${files?.generation}-${Date.now()}`, run);
             touchedAt = Date.now();
             // The kubelet takes 0.2 to 0.8 s to refresh the volume.
             await sleep(150, undefined, { signal: run.signal });
@@ -256,7 +257,7 @@ export class Consoles {
   #filesOf(namespace: string, pool: string, pod: KubeObject) {
     const { engine, world } = this.#options;
     const names = namesOf(pool);
-    const key = fileKey(holderName(pod.metadata.name), epochOfPod(pod));
+    const key = fileKey(holderName(pod.metadata.name), poolUidOf(pod), epochOfPod(pod));
     const text = dataOf(world.configMaps.get(namespace, names.configMap))[key];
     const file = text === undefined ? undefined : engine.readHolderFile(text);
     if (text === undefined || file === undefined || 'error' in file) return undefined;
@@ -268,7 +269,8 @@ export class Consoles {
     return {
       text,
       axis: file.axis,
-      file: { generation: file.mark.generation, caps: file.caps },
+      generation: file.mark.generation,
+      file: { revision: file.mark.text, caps: file.caps },
       userMark,
     };
   }

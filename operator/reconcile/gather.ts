@@ -42,12 +42,10 @@ export function asPool(object: KubeObject): ConnectionPool {
 export function objectsOf({ world, consoles, engine }: Context, pool: ConnectionPool): PoolObjects {
   const { namespace, name, uid } = pool.metadata;
   const names = namesOf(name);
-  const own = (object: KubeObject | undefined) =>
-    object !== undefined && isOwnedBy(object.metadata, { namespace, name, uid })
-      ? object
-      : undefined;
+  const own = (object: KubeObject | undefined) => ownedBy(pool, object);
   return {
     name,
+    uid,
     grants: pool.status.grants ?? [],
     configMap: own(world.configMaps.get(namespace, names.configMap)),
     statefulSet: own(world.statefulSets.get(namespace, names.statefulSet)),
@@ -59,6 +57,14 @@ export function objectsOf({ world, consoles, engine }: Context, pool: Connection
       own(world.secrets.get(namespace, names.consoleSecret)),
     ),
   };
+}
+
+/** The object, if this very pool controls it. */
+export function ownedBy(
+  { metadata }: Pick<ConnectionPool, 'metadata'>,
+  object: KubeObject | undefined,
+): KubeObject | undefined {
+  return object !== undefined && isOwnedBy(object.metadata, metadata) ? object : undefined;
 }
 
 function userListOf(

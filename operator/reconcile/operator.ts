@@ -12,10 +12,12 @@ import { reconcileBudget } from './budget.ts';
 import { Consoles } from './consoles.ts';
 import type { Context } from './context.ts';
 import { Drains } from './drains.ts';
+import { Proofs } from './gone.ts';
 import { Health } from './health.ts';
 import { Hosts } from './hosts.ts';
 import { Inquiries, inquiryKey } from './inquiries.ts';
 import { Passwords } from './passwords.ts';
+import { Waiting } from './patience.ts';
 import { reconcilePool } from './pool.ts';
 import { registerPoolMetrics } from './pool-metrics.ts';
 import { Renewals } from './renewals.ts';
@@ -144,6 +146,8 @@ export function createOperator(options: OperatorOptions): Operator {
     workloads,
     servers: new Servers(),
     renewals,
+    proofs: new Proofs(),
+    waiting: new Waiting(() => performance.now()),
     health,
     events,
     settings,

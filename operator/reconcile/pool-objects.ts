@@ -1,12 +1,14 @@
 // Writes the objects of one pool in the order that the ledger needs.
 import type { ConnectionPool } from '../api/resources.ts';
+import { isOwnedBy } from '../core/pool/labels.ts';
+import type { PoolObjects } from '../core/pool/read.ts';
 import type { Rendered } from '../core/pool/render.ts';
 import { isForbidden, isInvalid } from '../kube/errors.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Fault } from '../postgres/adapter.ts';
 import type { Run } from '../runtime/controller.ts';
 import type { Context } from './context.ts';
-import type { Wanted, Written } from './writer.ts';
+import { madeSince, type Wanted, type Written } from './writer.ts';
 
 interface Applied {
   /** Files were written: the ledger has to look again, because replicas follow files that are there. */
@@ -14,35 +16,56 @@ interface Applied {
   readonly fault?: Fault;
 }
 
+/** Files and workload as the plan was made from them. */
+export type Planned = Pick<PoolObjects, 'configMap' | 'statefulSet'>;
+
 /**
  * Objects that say nothing about capacity are written side by side; then the files, the list of users and the
- * workload, one after the other. An object that belongs to somebody else ends it.
+ * workload, one after the other. An object that belongs to somebody else ends it. Files and workload are written
+ * against the versions that were planned from, not against what has come into the stores since: rejects with a
+ * conflict when they have changed.
  */
 export async function apply(
   context: Context,
   pool: ConnectionPool,
   objects: readonly Rendered[],
+  planned: Planned,
   run: Run,
 ): Promise<Applied> {
   const last = ['configMap', 'userListSecret', 'statefulSet'];
   const first = objects.filter((o) => !last.includes(o.id));
-  const results = await Promise.all(first.map((o) => ensure(context, pool, o, run)));
+  const results = await Promise.all(first.map((o) => ensure(context, pool, o, planned, run)));
   const fault = results.map((r) => r.fault).find((f) => f !== undefined);
   if (fault !== undefined) return { files: false, fault };
   for (const id of last) {
     const rendered = objects.find((o) => o.id === id);
     if (rendered === undefined) continue;
-    const result = await ensure(context, pool, rendered, run);
+    const result = await ensure(context, pool, rendered, planned, run);
     if (result.fault !== undefined) return { files: false, fault: result.fault };
     if (result.wrote && id === 'configMap') return { files: true };
   }
   return { files: false };
 }
 
+/** What an object is to be written over. Throws a conflict where something of ours has come since the plan. */
+function basisOf(
+  pool: ConnectionPool,
+  { id, manifest }: Rendered,
+  planned: Planned,
+  stored: KubeObject | undefined,
+): KubeObject | undefined {
+  if (id !== 'configMap' && id !== 'statefulSet') return stored;
+  const basis = planned[id] as KubeObject | undefined;
+  if (basis !== undefined || stored === undefined) return basis;
+  if (isOwnedBy(stored.metadata, pool.metadata)) throw madeSince(manifest as unknown as KubeObject);
+  return stored;
+}
+
 async function ensure(
   context: Context,
   pool: ConnectionPool,
   rendered: Rendered,
+  planned: Planned,
   run: Run,
 ): Promise<{ wrote: boolean; fault?: Fault }> {
   const manifest = rendered.manifest as unknown as KubeObject;
@@ -53,7 +76,7 @@ async function ensure(
     manifest,
     hash: rendered.hash,
     ownerUid: pool.metadata.uid,
-    live: shelf.get(namespace, name),
+    live: basisOf(pool, rendered, planned, shelf.get(namespace, name)),
     guarded: rendered.capacity,
   };
   let result: Written;

@@ -1,8 +1,8 @@
 // How far the pods of a pool are: who follows its file, who is being emptied, who does not answer.
 import { leftInWords } from '../core/drain/left.ts';
 import { drainingSince } from '../core/drain/read-pod.ts';
+import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { fileGeneration, type HolderState, isConfirmed } from '../core/ledger/state.ts';
-import type { PoolLedgerPlan } from '../core/plan-pool.ts';
 import type { PoolObjects } from '../core/pool/read.ts';
 import type { RawObject } from '../postgres/adapter.ts';
 import type { Context } from './context.ts';

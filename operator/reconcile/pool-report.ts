@@ -1,7 +1,8 @@
 // The end of each look at a pool: its status, written only when it says something new, and when to look again.
 import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
-import { axisNameOf, type PoolLedgerPlan } from '../core/plan-pool.ts';
+import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
+import { axisNameOf } from '../core/plan-pool.ts';
 import { configApplied, type Finding, podsReady, withinBudget } from '../core/pool/findings.ts';
 import { type PoolObjects, readHolders } from '../core/pool/read.ts';
 import { poolStatus } from '../core/pool/status.ts';

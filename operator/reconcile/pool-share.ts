@@ -2,7 +2,7 @@
 import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
-import type { PoolLedgerPlan } from '../core/plan-pool.ts';
+import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { attachFault } from '../core/pool/attach.ts';
 import { explanationOf } from '../core/pool/explanation.ts';
 import { type Finding, shareGranted, unknown } from '../core/pool/findings.ts';

@@ -5,9 +5,7 @@
 // that starts from the new state. A conflict means that the view was behind: the watch wakes the pool again.
 import type { ConnectionPool } from '../api/resources.ts';
 import { podsMeanwhile } from '../core/drain/pods.ts';
-import { drainPodOf } from '../core/drain/read-pod.ts';
-import { takeAllotment } from '../core/ledger/allotments.ts';
-import { planPoolLedger, viewOf } from '../core/plan-pool.ts';
+import { viewOf } from '../core/plan-pool.ts';
 import { accessOf } from '../core/pool/access.ts';
 import {
   coresKnown,
@@ -19,7 +17,7 @@ import {
   unknown,
 } from '../core/pool/findings.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
-import { epochOfPod, readWorkload } from '../core/pool/read.ts';
+import { epochOfPod } from '../core/pool/read.ts';
 import { renderPool } from '../core/pool/render.ts';
 import { serverTlsOf } from '../core/pool/server-tls.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
@@ -30,9 +28,9 @@ import { clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
 import { findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, objectsOf } from './gather.ts';
-import { leavingOf, leavingUsers, switchedFault, tellLeaving } from './leaving.ts';
-import { heldPods } from './pause.ts';
+import { leavingUsers, switchedFault, tellLeaving } from './leaving.ts';
 import { drainPods, labelPods } from './pod-drains.ts';
+import { lookAt, waitingKey } from './pool-look.ts';
 import { apply } from './pool-objects.ts';
 import { report, type Said, writeStatus } from './pool-report.ts';
 import { refusal, rowOf, type Share, shareOf } from './pool-share.ts';
@@ -40,6 +38,7 @@ import { caMissing, consoleOf, credentialsOf, revokedUsers, usersToList } from '
 import { replacing } from './roll.ts';
 import { sameJson } from './same.ts';
 import { seenFacts, serverFacts } from './server-facts.ts';
+import { strandedNow } from './stranded.ts';
 import { removeUnwanted } from './unwanted.ts';
 import { statusOf } from './world.ts';
 
@@ -54,6 +53,7 @@ export async function reconcilePool(context: Context, key: string, run: Run): Pr
     const object = context.world.pools.get(namespace, name);
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
       context.newcomers.delete(key);
+      context.waiting.forget(waitingKey(key));
       return done;
     }
     try {
@@ -109,40 +109,21 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const row = rowOf(context, budgetKey, pool);
   if (awaitsRow(context, object, row !== undefined)) return after(ROW_SECONDS);
   if (context.workloads.reading(pool.spec)) return after(1);
-  const objects = objectsOf(context, pool);
-  const switched = switchedFault(context, objects, axis.axis, pool.spec.databases);
+  const cached = objectsOf(context, pool);
+  const switched = switchedFault(context, cached, axis.axis, pool.spec.databases);
   if (switched !== undefined) {
     findings[0] = specAccepted(switched);
     return report(context, object, { findings, budgetKey }, run);
   }
-  await labelPods(context, objects.pods, run);
+  await labelPods(context, cached.pods, run);
   const paused = isPauseWanted(pool.spec.pause, Date.now());
-  const kept = paused ? heldPods(pool, objects) : pool;
-  const wantedPods = kept.spec.pooler.replicas;
-  const replicas = readWorkload(objects.statefulSet)?.replicas ?? 0;
-  const there = objects.pods.map((pod) => drainPodOf(pod));
-  const pods = podsMeanwhile(wantedPods, replicas, there);
-  const leaving = leavingOf(context, {
-    pool,
-    objects,
-    axis: axis.axis,
-    entries: axis.entries,
-    connections: takeAllotment(pool.status.allotment, row).connections,
-    pods,
-  });
-  const entries = [...axis.entries, ...leaving.entries].sort();
-  const ledger = planPoolLedger(
-    {
-      pool: kept,
-      pods,
-      row,
-      objects,
-      axis: axis.axis,
-      entries,
-      mayRaise: allAsked(context, pool),
-    },
-    engine,
+  const look = await lookAt(
+    context,
+    { pool, row, axis: axis.axis, entries: axis.entries, paused },
+    cached,
+    run,
   );
+  const { objects, ledger, leaving, entries, wantedPods, replicas, there } = look;
   const { users, faults } = await credentialsOf(context, access, pool, budgetKey, run);
   const ca = tls?.ca === undefined ? undefined : world.secrets.get(namespace, tls.ca.name);
   const caFault = tls?.found === true && ca === undefined ? caMissing(namespace, tls) : undefined;
@@ -220,7 +201,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   // not known whom the processes remember, or who left could log in again.
   const listKnown = faults.length === 0 && allAsked(context, pool);
   const wanted = rendered.objects.filter((r) => listKnown || r.id !== 'userListSecret');
-  const written = await apply(context, pool, wanted, run);
+  const written = await apply(context, pool, wanted, objects, run);
   const left = await removeUnwanted(context, view.identity, rendered.unwanted, run);
   const bound =
     written.fault === undefined && !written.files
@@ -234,15 +215,17 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const target = Math.min(wantedPods, ledger.holders.pods);
   const roll = replacing(context, objects, template.manifest, target, paused);
   if (roll !== undefined) said.replacing = roll;
+  const replace = strandedNow(context, object, look, paused) ?? roll?.next;
   const { drainSeconds } = pool.spec.pooler;
   const seconds = await drainPods(
     context,
-    { pool: object, pods: objects.pods, target, replace: roll?.next, limitSeconds: drainSeconds },
+    { pool: object, pods: objects.pods, target, replace, limitSeconds: drainSeconds },
     run,
   );
   const outcome = await report(context, object, said, run);
   const times = [
     seconds,
+    look.seconds,
     leaving.plan.nextSeconds,
     outcome.kind === 'after' ? outcome.seconds : undefined,
   ].filter((time) => time !== undefined);

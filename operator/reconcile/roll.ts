@@ -77,7 +77,7 @@ function viewOf(
   pod: RawObject,
 ): PodView {
   const { name = '', uid = '', annotations, deletionTimestamp } = pod.metadata ?? {};
-  const text = dataOf(objects.configMap)[fileKey(holderName(name), epochOfPod(pod))];
+  const text = dataOf(objects.configMap)[fileKey(holderName(name), objects.uid, epochOfPod(pod))];
   const draining = drainingSince(pod) !== undefined;
   // Before it has read its file, a process differs from it in more than what needs a restart; one that is
   // draining is replaced whatever it reads, and what for is still to be said.

@@ -1,6 +1,11 @@
 // What the stores keep of each object: only what is read, because thousands of them are held in memory, and no content
 // of a Secret that is neither ours nor referred to by a pool.
-import { MANAGED_BY_LABEL, POOL_LABEL, POOL_UID_LABEL } from '../core/pool/labels.ts';
+import {
+  EPOCH_ANNOTATION,
+  MANAGED_BY_LABEL,
+  POOL_LABEL,
+  POOL_UID_LABEL,
+} from '../core/pool/labels.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../kube/types.ts';
 
 /** Everything of an object that only the writer reads, as a text; null when it has read it. */
@@ -44,7 +49,8 @@ export function forgetRest(object: KubeObject): void {
 
 function keptMetadata(metadata: ObjectMeta): ObjectMeta {
   const { name, namespace, uid, resourceVersion, generation, deletionTimestamp } = metadata;
-  const { labels, ownerReferences } = metadata;
+  const { labels, annotations, ownerReferences } = metadata;
+  const epoch = annotations?.[EPOCH_ANNOTATION];
   return {
     name,
     ...(namespace === undefined ? {} : { namespace: shared(namespace) }),
@@ -53,6 +59,7 @@ function keptMetadata(metadata: ObjectMeta): ObjectMeta {
     ...(generation === undefined ? {} : { generation }),
     ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
     ...(labels === undefined ? {} : { labels: ourLabels(labels) }),
+    ...(epoch === undefined ? {} : { annotations: { [EPOCH_ANNOTATION]: epoch } }),
     ...(ownerReferences === undefined ? {} : { ownerReferences: controllers(ownerReferences) }),
   };
 }

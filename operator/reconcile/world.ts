@@ -168,7 +168,7 @@ export class World {
     return this.pods.byIndex('pool', `${namespace}/${pool}`);
   }
 
-  /** Anything by which a pool of this uid, gone or not, may still hold connections. */
+  /** Anything in view by which a pool of this uid, gone or not, may still hold connections; no proof that there is nothing. */
   remainsOf(uid: string): boolean {
     return [this.pods, this.statefulSets, this.configMaps].some(
       (shelf) => shelf.byIndex('poolUid', uid).length > 0,

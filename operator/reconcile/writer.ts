@@ -6,7 +6,7 @@
 
 import { FIELD_MANAGER } from '../api/resources.ts';
 import type { Client } from '../kube/client.ts';
-import { isAlreadyExists } from '../kube/errors.ts';
+import { ApiError, isAlreadyExists } from '../kube/errors.ts';
 import type { KubeObject, ObjectRef, ResourceType } from '../kube/types.ts';
 import { covers } from './covers.ts';
 import { forgetRest, wholeOf } from './trim.ts';
@@ -26,9 +26,9 @@ export interface Wanted {
   readonly hash: string;
   /** uid of the owner, which must control an existing object. */
   readonly ownerUid: string;
-  /** What the store has. */
+  /** What the manifest was made from; undefined: there was none. */
   readonly live: KubeObject | undefined;
-  /** Write only against the version in `live`. */
+  /** Write only against the version in `live`; where there was none, only where there is none. */
   readonly guarded: boolean;
 }
 
@@ -55,7 +55,7 @@ export class Writer {
     this.#options = options;
   }
 
-  /** Rejects with what the API server says; a conflict means that the store was behind. */
+  /** Rejects with what the API server says; a conflict means that the manifest was made from what is no more. */
   async ensure(wanted: Wanted, signal: AbortSignal): Promise<Written> {
     const { client, writing } = this.#options;
     const manifest = marked(wanted);
@@ -72,6 +72,8 @@ export class Writer {
         if (!isAlreadyExists(error)) throw error;
         live = await client.get(wanted.type, manifest.metadata, { signal });
         if (live === undefined) throw error;
+        // Perhaps it says as little as this manifest by now, because somebody has lowered it since.
+        if (wanted.guarded && isControlledBy(live, wanted.ownerUid)) throw madeSince(manifest);
       }
     }
     if (!isControlledBy(live, wanted.ownerUid)) return { kind: 'foreign', object: live };
@@ -172,6 +174,12 @@ export class Writer {
     this.#adopted.add(uid);
     return object.metadata.resourceVersion;
   }
+}
+
+/** Of an object that says how much may be opened, and that was not there when that was decided. */
+export function madeSince({ kind, metadata }: KubeObject): ApiError {
+  const what = `${kind} ${metadata.name}`;
+  return new ApiError(409, 'Conflict', `${what} was made by somebody else after this was planned`);
 }
 
 interface ManagedFields {

@@ -45,6 +45,12 @@ const drifts: readonly (readonly [string, ResourceType, string, Patch])[] = [
   ['a Service', services, 'shop', spec({ selector: { app: 'theirs' } })],
   ['the headless Service', services, 'shop-pooler', spec({ publishNotReadyAddresses: false })],
   ['a PodDisruptionBudget', podDisruptionBudgets, 'shop-pooler', spec({ maxUnavailable: 2 })],
+  [
+    'the epoch of the files',
+    configMaps,
+    'shop-pooler',
+    { metadata: { annotations: { 'spillway.dev/epoch': null } } },
+  ],
   ['a key in the ConfigMap', configMaps, 'shop-pooler', { data: { more: 'theirs' } }],
   [
     'a StatefulSet',

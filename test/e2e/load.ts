@@ -198,7 +198,7 @@ export class Watch {
 function capsOf(data: Readonly<Record<string, string>> = {}): number {
   const byHolder = new Map<string, number>();
   for (const [key, text] of Object.entries(data)) {
-    const holder = key.replace(/\.[0-9]+\.ini$/, '');
+    const holder = key.slice(0, key.indexOf('.'));
     const caps = [...text.matchAll(/^'.*' =.* max_user_connections=([0-9]+)/gm)];
     const sum = caps.reduce((total, [, n]) => total + Number(n), 0);
     byHolder.set(holder, Math.max(byHolder.get(holder) ?? 0, sum));

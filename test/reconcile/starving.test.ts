@@ -67,7 +67,7 @@ function consolesOf(pooler: Pooler) {
     },
   };
   const running = [{ state: { running: {} } }];
-  const args = [`/etc/spillway/${pod}-0.1.ini`];
+  const args = [`/etc/spillway/${fileKey(`${pod}-0`, identity.uid, 1)}`];
   put(
     world.pods,
     object('Pod', pod, {
@@ -100,7 +100,7 @@ function consolesOf(pooler: Pooler) {
       }),
     /** What stands in the file, and in the status of the pool. */
     say: (text: string, sharers?: number) => {
-      const key = fileKey(`${pod}-0`, 1);
+      const key = fileKey(`${pod}-0`, identity.uid, 1);
       put(world.configMaps, object('ConfigMap', names.configMap, { data: { [key]: text } }));
       const spec = { databases: [{ name: '*' }] };
       const status = sharers === undefined ? {} : { sharers };

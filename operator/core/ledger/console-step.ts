@@ -4,12 +4,13 @@ import type { CapAxis, CapEntry } from '../../engines/engine.ts';
 export interface ProcessState {
   readonly axis: CapAxis;
   /** What its file says. */
-  readonly file: { readonly generation: number; readonly caps: readonly CapEntry[] };
+  readonly file: { readonly revision: string; readonly caps: readonly CapEntry[] };
   /** The mark user of its user list; undefined when there is no list. */
   readonly userMark: string | undefined;
   /** What it said of itself. */
   readonly running: {
-    readonly generation: number;
+    /** Its mark; undefined where it shows none of ours. */
+    readonly revision: string | undefined;
     readonly userMarks: readonly string[];
     readonly sessions: readonly CapEntry[];
   };
@@ -22,10 +23,13 @@ export type ConsoleStep =
   | { readonly kind: 'reconnect'; readonly databases: 'all' | readonly string[] }
   | { readonly kind: 'done' };
 
-/** A shrink takes both, in this order: without RECONNECT a busy pool never shrinks. */
+/**
+ * A shrink takes both, in this order: without RECONNECT a busy pool never shrinks. Whatever is not its file is read
+ * anew, also what has a higher generation: it may have started with a file that is not of this pool.
+ */
 export function nextConsoleStep({ axis, file, userMark, running }: ProcessState): ConsoleStep {
   const unread = userMark !== undefined && !running.userMarks.includes(userMark);
-  if (running.generation < file.generation || unread) return { kind: 'reload' };
+  if (running.revision !== file.revision || unread) return { kind: 'reload' };
   const caps = new Map(file.caps.map((c) => [c.name, c.connections]));
   const over = running.sessions.filter((s) => s.connections > (caps.get(s.name) ?? 0));
   if (over.length === 0) return { kind: 'done' };

@@ -16,7 +16,7 @@ export function planGrants(situation: Situation): GrantRecord[] {
   const { entries } = state;
   // While others give back, only a whole raise: a part would be written to be written again.
   const onlyWhole =
-    state.inParts !== true && holders.some((h) => isToShrink(h, target(h), entries, sizes(h)));
+    !state.inParts && holders.some((h) => isToShrink(h, target(h), entries, sizes(h)));
   const kept = holders.map((h) => ({ holder: h, grant: loweredGrant(h, situation) }));
   let free =
     state.allotment -

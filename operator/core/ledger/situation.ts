@@ -24,14 +24,14 @@ export interface PoolState {
   /**
    * False: files, workload and pods are from caches, which may be behind, each by itself. True: they were read from
    * the API server, after the pool and in this order. Only then is a proof that a pod is not there, that it is the
-   * same as before, or that a file has no grant; without it no capacity is taken back. Absent counts as true.
+   * same as before, or that a file has no grant; without it no capacity is taken back.
    */
-  readonly live?: boolean;
+  readonly live: boolean;
   /**
    * Raises need not be whole while other holders give back. For those who have waited long: a holder on a lost node, or
    * a client in session mode, gives back when it likes.
    */
-  readonly inParts?: boolean;
+  readonly inParts: boolean;
 }
 
 /** One pool with everything that its grants and files are decided from. */

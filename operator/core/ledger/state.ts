@@ -5,6 +5,11 @@ import type { CapEntry } from '../../engines/engine.ts';
 export type FileState =
   | {
       readonly generation: number;
+      /**
+       * What a process shows that runs with it: names its generation and its content. Undefined where the holder has
+       * several texts that differ, so that no process can be said to run with them.
+       */
+      readonly revision: string | undefined;
       readonly caps: readonly CapEntry[];
       readonly connections: number;
     }
@@ -16,6 +21,8 @@ export interface Observation {
   readonly podUid: string;
   /** Of the configuration that the process runs with, read from its mark. */
   readonly generation: number;
+  /** The whole mark; undefined where it shows none of ours. */
+  readonly revision: string | undefined;
   /** Caps it runs with. */
   readonly caps: readonly CapEntry[];
   /** Server connections it holds, by entry of the axis. */
@@ -80,12 +87,16 @@ export function isProven(holder: HolderState): boolean {
   return isConfirmed(holder) && held(holder) <= fileTotal(holder);
 }
 
-/** The process of the present pod runs with its file. */
+/**
+ * The process of the present pod runs with its file. Not with another one of a higher generation either: whose that is
+ * and what it says nobody knows.
+ */
 export function isConfirmed(holder: HolderState): boolean {
   const { pod, file, observation } = holder;
   if (pod === undefined || file === undefined || file === 'unreadable' || observation === undefined)
     return false;
-  return observation.podUid === pod.uid && observation.generation >= file.generation;
+  const { podUid, revision } = observation;
+  return podUid === pod.uid && revision !== undefined && revision === file.revision;
 }
 
 /** What the holder's file lets its process open; 0 without a file. */

@@ -27,6 +27,12 @@ export const SERVING_LABEL = 'spillway.dev/serving';
 /** On pods that are drained: since when, RFC 3339. */
 export const DRAINING_ANNOTATION = 'spillway.dev/draining-since';
 
+/**
+ * On the ConfigMap: the newest epoch that it was written with, also when no file carries it any more. Written with the
+ * files, in one write: while it stands, no grant of an older generation becomes a file again.
+ */
+export const EPOCH_ANNOTATION = 'spillway.dev/epoch';
+
 export type Labels = Readonly<Record<string, string>>;
 
 /** Labels of every object of the pool. A pool's name has at most 45 characters, a label may have 63. */

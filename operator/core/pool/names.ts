@@ -55,7 +55,7 @@ export function podName(pool: string, ordinal: number): string {
 export function ordinalOf(pool: string, pod: string): number | undefined {
   const prefix = `${namesOf(pool).statefulSet}-`;
   if (!pod.startsWith(prefix)) return undefined;
-  return parseOrdinal(pod.slice(prefix.length));
+  return parseNumber(pod.slice(prefix.length));
 }
 
 /** The name of a holder: one pooler process of a pod. */
@@ -86,9 +86,18 @@ export function clientHost(pool: string, namespace: string, clusterDomain: strin
   return `${namesOf(pool).clientService}.${namespace}.svc.${clusterDomain}`;
 }
 
-/** The key of a holder's file in the ConfigMap; the epoch is a part of the path in the pod template. */
-export function fileKey(holder: string, epoch: number): string {
-  return `${holder}.${epoch}.ini`;
+/** The ordinal of a holder of the pool, or undefined when the name is not one that it gives. */
+export function ordinalOfHolder(pool: string, holder: string): number | undefined {
+  return parseHolder(pool, holder)?.ordinal;
+}
+
+/**
+ * The key of a holder's file in the ConfigMap, at most 114 characters. All of it is a part of the path in the pod
+ * template: a pod finds no file that an older epoch or another pool of this name has had under that path. `poolUid` is
+ * that of the ConnectionPool, whole, because nothing shorter is promised to be its own.
+ */
+export function fileKey(holder: string, poolUid: string, epoch: number): string {
+  return `${holder}.${poolUid}.${epoch}.ini`;
 }
 
 export interface FileKey {
@@ -99,20 +108,33 @@ export interface FileKey {
   readonly epoch: number;
 }
 
-/** Reads a key of the pool's ConfigMap back; undefined for one that this pool never writes. */
-export function parseFileKey(pool: string, key: string): FileKey | undefined {
-  const match = /^(.+)-([0-9]+)\.([0-9]+)\.ini$/.exec(key);
-  const [, pod, processText, epochText] = match ?? [];
-  if (pod === undefined || processText === undefined || epochText === undefined) return undefined;
-  const ordinal = ordinalOf(pool, pod);
-  const process = parseOrdinal(processText);
-  const epoch = parseOrdinal(epochText);
-  if (ordinal === undefined || process === undefined || epoch === undefined) return undefined;
-  return { holder: holderName(pod, process), pod, ordinal, process, epoch };
+/** Reads a key of the pool's ConfigMap back; undefined for one that this very pool never writes. */
+export function parseFileKey(
+  { name, uid }: { readonly name: string; readonly uid: string },
+  key: string,
+): FileKey | undefined {
+  // No part has a dot: a pool's name is a label, a uid is a UUID.
+  const [holderText = '', uidText, epochText = '', end, ...more] = key.split('.');
+  if (uidText !== uid || end !== 'ini' || more.length > 0) return undefined;
+  const parsed = parseHolder(name, holderText);
+  const epoch = parseNumber(epochText);
+  if (parsed === undefined || epoch === undefined) return undefined;
+  return { holder: holderText, ...parsed, epoch };
 }
 
-/** Decimal without leading zeros: a name that is not exactly what we write is not ours. */
-function parseOrdinal(text: string): number | undefined {
+function parseHolder(
+  pool: string,
+  holder: string,
+): { pod: string; ordinal: number; process: number } | undefined {
+  const dash = holder.lastIndexOf('-');
+  const pod = holder.slice(0, Math.max(0, dash));
+  const ordinal = ordinalOf(pool, pod);
+  const process = parseNumber(holder.slice(dash + 1));
+  return ordinal === undefined || process === undefined ? undefined : { pod, ordinal, process };
+}
+
+/** Decimal without leading zeros: a text that is not exactly what we write is not ours. */
+export function parseNumber(text: string): number | undefined {
   if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) return undefined;
   return Number(text);
 }

@@ -10,7 +10,8 @@ import type {
   PodState,
   WorkloadState,
 } from '../ledger/state.ts';
-import { fileKey, holderName, ordinalOf, parseFileKey } from './names.ts';
+import { EPOCH_ANNOTATION } from './labels.ts';
+import { holderName, ordinalOf, ordinalOfHolder, parseFileKey, parseNumber } from './names.ts';
 
 /** What the console observer knows of one pod. */
 export interface ConsoleRecord {
@@ -20,8 +21,9 @@ export interface ConsoleRecord {
 }
 
 export interface PoolObjects {
-  /** Name of the pool. */
+  /** Name and uid of the pool. */
   readonly name: string;
+  readonly uid: string;
   readonly grants: readonly GrantRecord[];
   readonly configMap?: RawObject | undefined;
   readonly statefulSet?: RawObject | undefined;
@@ -74,7 +76,7 @@ export function readHolders(objects: PoolObjects, axis: CapAxis, engine: Engine)
 export function fileTexts(objects: PoolObjects): Map<string, Map<number, string>> {
   const texts = new Map<string, Map<number, string>>();
   for (const [key, text] of Object.entries(dataOf(objects.configMap))) {
-    const parsed = parseFileKey(objects.name, key);
+    const parsed = parseFileKey(objects, key);
     if (parsed === undefined) continue;
     const byEpoch = texts.get(parsed.holder) ?? new Map<number, string>();
     byEpoch.set(parsed.epoch, text);
@@ -83,9 +85,19 @@ export function fileTexts(objects: PoolObjects): Map<string, Map<number, string>
   return texts;
 }
 
-/** The newest epoch of the file keys; 0 without any. */
-export function newestFileEpoch(objects: PoolObjects): number {
-  return Math.max(0, ...[...fileTexts(objects).values()].flatMap((byEpoch) => [...byEpoch.keys()]));
+/** The epoch that the files were last written with; 0 without any. */
+export function readFileEpoch(objects: PoolObjects): number {
+  const recorded = parseNumber(objects.configMap?.metadata?.annotations?.[EPOCH_ANNOTATION] ?? '');
+  const keyed = [...fileTexts(objects).values()].flatMap((byEpoch) => [...byEpoch.keys()]);
+  return newestEpoch(recorded, keyed);
+}
+
+/**
+ * The largest of what is recorded and what the file keys carry: keys go with their files, and the record may have been
+ * taken away by hand.
+ */
+export function newestEpoch(recorded: number | undefined, keyed: readonly number[]): number {
+  return Math.max(recorded ?? 0, 0, ...keyed);
 }
 
 /** Files by ConfigMap: a version of it never changes, and a budget reads those of all its pools. */
@@ -93,7 +105,7 @@ const readBefore = new WeakMap<RawObject, Map<string, FileState>>();
 
 /**
  * A holder's file under all of its epochs: the caps are the largest of each, because a pod may start with any; the
- * generation is the smallest, because only what all of them say can be confirmed.
+ * generation is the smallest, and there is a revision only where all say the same, because only that can be confirmed.
  */
 function readFiles(objects: PoolObjects, engine: Engine): Map<string, FileState> {
   const known = objects.configMap && readBefore.get(objects.configMap);
@@ -108,7 +120,12 @@ function readFiles(objects: PoolObjects, engine: Engine): Map<string, FileState>
         merged,
         'error' in file
           ? 'unreadable'
-          : { generation: file.mark.generation, caps: file.caps, connections: file.connections },
+          : {
+              generation: file.mark.generation,
+              revision: file.mark.text,
+              caps: file.caps,
+              connections: file.connections,
+            },
       );
     }
     if (merged !== undefined) files.set(holder, merged);
@@ -124,6 +141,7 @@ function merge(a: FileState | undefined, b: FileState): FileState {
     caps.set(name, Math.max(caps.get(name) ?? 0, connections));
   return {
     generation: Math.min(a.generation, b.generation),
+    revision: a.revision === b.revision ? a.revision : undefined,
     caps: [...caps].map(([name, connections]) => ({ name, connections })),
     connections: Math.max(a.connections, b.connections),
   };
@@ -209,16 +227,13 @@ function observationOf(
   return {
     podUid: record.podUid,
     generation: seen.mark?.generation ?? 0,
+    revision: seen.mark?.text,
     // What is not bounded is a connection count that no cap stands for: it is carried under a name of its own.
     caps: Number.isFinite(running.connections)
       ? running.caps
       : [{ name: '(unbounded)', connections: Number.POSITIVE_INFINITY }],
     sessions: counted.filter((c) => c.connections > 0),
   };
-}
-
-function ordinalOfHolder(pool: string, holder: string): number | undefined {
-  return parseFileKey(pool, fileKey(holder, 0))?.ordinal;
 }
 
 export function dataOf(object: RawObject | undefined): Readonly<Record<string, string>> {

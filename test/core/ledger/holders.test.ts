@@ -149,6 +149,18 @@ const cases: readonly Case[] = [
     unproven: [0],
   },
   {
+    sentence: 'a file of a higher generation is another one, and proves nothing of this',
+    state: shrinking({ ...lowered, said: [3, { a: 4 }] }),
+    ...waits,
+    unproven: [0],
+  },
+  {
+    sentence: 'another file of the same generation proves nothing either',
+    state: shrinking({ ...lowered, said: [2, { a: 3 }] }),
+    ...waits,
+    unproven: [0],
+  },
+  {
     sentence: 'sessions above the file are still held: the grant follows them down',
     state: shrinking({ ...lowered, said: [2, { a: 4 }, { a: 6 }] }),
     grants: { 0: [6, 1] },

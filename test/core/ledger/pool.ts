@@ -10,8 +10,12 @@ export const entriesOf = (caps: Caps): CapEntry[] =>
 
 export function file(generation: number, caps: Caps): FileState {
   const connections = Object.values(caps).reduce((a, b) => a + b, 0);
-  return { generation, caps: entriesOf(caps), connections };
+  return { generation, revision: revisionOf(generation, caps), caps: entriesOf(caps), connections };
 }
+
+/** As an engine's mark: of generation and content. */
+export const revisionOf = (generation: number, caps: Caps) =>
+  `${generation} ${JSON.stringify(Object.entries(caps).sort())}`;
 
 export interface HolderWords {
   /** connections, generation */
@@ -43,6 +47,7 @@ export function holder(ordinal: number, words: HolderWords): HolderState {
           observation: {
             podUid: words.saidByAnother ? 'another' : uid,
             generation: said[0],
+            revision: revisionOf(said[0], said[1]),
             caps: entriesOf(said[1]),
             sessions: entriesOf(said[2] ?? {}),
           },
@@ -75,6 +80,7 @@ export function pool(state: Partial<PoolState> & { readonly allotment: number })
     nameOf,
     mayRaise: true,
     live: true,
+    inParts: false,
     ...state,
   };
 }

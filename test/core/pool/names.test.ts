@@ -11,6 +11,7 @@ import {
   MAX_PROCESSES,
   namesOf,
   ordinalOf,
+  ordinalOfHolder,
   parseFileKey,
   peerIdOf,
   podName,
@@ -44,18 +45,35 @@ test('a file key leads back to its holder', () => {
       poolNames,
       ordinals,
       fc.nat({ max: 9 }),
+      fc.uuid(),
       fc.nat(),
-      (pool, ordinal, process, epoch) => {
-        const pod = podName(pool, ordinal);
+      (name, ordinal, process, uid, epoch) => {
+        const pod = podName(name, ordinal);
         const holder = holderName(pod, process);
-        assert.deepEqual(parseFileKey(pool, fileKey(holder, epoch)), {
-          holder,
-          pod,
-          ordinal,
-          process,
-          epoch,
-        });
-        assert.equal(ordinalOf(pool, pod), ordinal);
+        const key = fileKey(holder, uid, epoch);
+        const read = { holder, pod, ordinal, process, epoch };
+        assert.deepEqual(parseFileKey({ name, uid }, key), read);
+        assert.equal(ordinalOf(name, pod), ordinal);
+        assert.equal(ordinalOfHolder(name, holder), ordinal);
+        assert.match(key, /^[-._a-zA-Z0-9]{1,253}$/, 'what a ConfigMap takes as a key');
+      },
+    ),
+  );
+});
+
+test('a file of a pool is not that of another one that had its name before', () => {
+  fc.assert(
+    fc.property(
+      poolNames,
+      ordinals,
+      fc.uuid(),
+      fc.uuid(),
+      fc.nat(),
+      (name, ordinal, a, b, epoch) => {
+        fc.pre(a !== b);
+        const holder = holderName(podName(name, ordinal));
+        assert.notEqual(fileKey(holder, a, epoch), fileKey(holder, b, epoch));
+        assert.equal(parseFileKey({ name, uid: b }, fileKey(holder, a, epoch)), undefined);
       },
     ),
   );
@@ -64,16 +82,21 @@ test('a file key leads back to its holder', () => {
 test('what this pool never writes is not taken for its own', () => {
   for (const key of [
     'shop-pooler-0-0.ini',
-    'shop-pooler-00-0.1.ini',
-    'shop-pooler-0-0.01.ini',
-    'other-pooler-0-0.1.ini',
-    'shop-pooler-x-0.1.ini',
-    'shop-pooler-0-0.1.ini.bak',
-    'shop-pooler-0.1.ini',
+    'shop-pooler-0-0.1.ini',
+    'shop-pooler-0-0.u2.1.ini',
+    'shop-pooler-0-0.1.u.ini',
+    'shop-pooler-00-0.u.1.ini',
+    'shop-pooler-0-0.u.01.ini',
+    'other-pooler-0-0.u.1.ini',
+    'shop-pooler-x-0.u.1.ini',
+    'shop-pooler-0-0.u.1.ini.bak',
+    'shop-pooler-0.u.1.ini',
+    'u.1.ini',
     '',
   ]) {
-    assert.equal(parseFileKey('shop', key), undefined, key);
+    assert.equal(parseFileKey({ name: 'shop', uid: 'u' }, key), undefined, key);
   }
+  assert.ok(parseFileKey({ name: 'shop', uid: 'u' }, 'shop-pooler-0-0.u.1.ini'));
   assert.equal(ordinalOf('shop', 'shop-pooler'), undefined);
   assert.equal(ordinalOf('shop', 'shop-pooler-1-0'), undefined);
   assert.equal(ordinalOf('shop', 'shop-2-pooler-1'), undefined);

@@ -94,23 +94,25 @@ test('the pods meet Pod Security "restricted"', () => {
   assert.equal(one('serviceAccount').automountServiceAccountToken, false);
 });
 
-test('the process is started with its own file, in the epoch of the template', () => {
+test('the process is started with its own file, of its very pool, in the epoch of the template', () => {
+  const { uid } = view().identity;
   const args = at(container({ view: { epoch: 7 } }), 'args');
-  assert.deepEqual(args, ['/etc/spillway/config/$(POD_NAME)-0.7.ini']);
+  assert.deepEqual(args, [`/etc/spillway/config/$(POD_NAME)-0.${uid}.7.ini`]);
   assert.deepEqual(Object.keys(at(one('configMap', { view: { epoch: 7 } }), 'data') as object), [
-    'shop-pooler-0-0.7.ini',
-    'shop-pooler-1-0.7.ini',
+    `shop-pooler-0-0.${uid}.7.ini`,
+    `shop-pooler-1-0.${uid}.7.ini`,
   ]);
 });
 
 test('a pod that was started in an older epoch finds the same file under its own key', () => {
   const base = view({ view: { epoch: 7 } });
+  const key = (epoch: number) => `shop-pooler-0-0.${base.identity.uid}.${epoch}.ini`;
   const holders = base.holders.map((holder) => ({ ...holder, olderEpochs: [3, 5] }));
   const data = at(one('configMap', { view: { epoch: 7, holders } }), 'data');
-  const text = at(data, 'shop-pooler-0-0.7.ini');
+  const text = at(data, key(7));
   assert.equal(Object.keys(data as object).length, 6);
-  assert.equal(at(data, 'shop-pooler-0-0.3.ini'), text);
-  assert.equal(at(data, 'shop-pooler-0-0.5.ini'), text);
+  assert.equal(at(data, key(3)), text);
+  assert.equal(at(data, key(5)), text);
 });
 
 test('a file says what its grant says, and is read back as that', () => {

@@ -1,9 +1,11 @@
 // Steps that usually come together, so that random sequences get far. Each yields single steps, which are applied
 // before the next one is made.
 
+import { nextConsoleStep } from '../../../operator/core/ledger/console-step.ts';
 import { narrow } from './api-server.ts';
 import {
   BUDGET,
+  type FileContent,
   keysOfSlot,
   mapKey,
   ORDINALS,
@@ -13,6 +15,7 @@ import {
   SLOTS,
   setKey,
 } from './objects.ts';
+import type { Process } from './processes.ts';
 import type { Random } from './random.ts';
 import { NEWEST, type Step, type World } from './world.ts';
 
@@ -119,14 +122,25 @@ export function* consoles(world: World, op: number, slot: number): Steps {
     yield { do: 'lookCount', op, slot, ordinal };
     const file = map?.files.get(world.fileKey(pod, ordinal));
     if (process === undefined || file === undefined) continue;
-    if (process.generation < file.generation) yield { do: 'reload', op, slot, ordinal };
-    const caps = new Map(file.caps.map((c) => [c.name, c.connections]));
-    if ([...process.open].some(([name, n]) => n > (caps.get(name) ?? 0)))
-      yield { do: 'reconnect', op, slot, ordinal };
+    for (let tries = 0; tries < 2; tries++) {
+      const step = stepOf(process, file);
+      if (step.kind !== 'done') yield { do: step.kind, op, slot, ordinal };
+    }
     yield { do: 'release', slot, ordinal, idle: false };
     yield { do: 'lookMark', op, slot, ordinal };
     yield { do: 'lookCount', op, slot, ordinal };
   }
+}
+
+/** What the operator asks of a process, from a look at it. */
+function stepOf(process: Process, file: FileContent) {
+  const sessions = [...process.open].map(([name, connections]) => ({ name, connections }));
+  return nextConsoleStep({
+    axis: 'database',
+    file: { revision: file.mark, caps: file.caps },
+    userMark: undefined,
+    running: { revision: process.mark, userMarks: [], sessions },
+  });
 }
 
 /** One reconcile of the ledger whose write lands at once. */

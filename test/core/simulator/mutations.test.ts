@@ -27,7 +27,7 @@ const mutations: readonly Mutation[] = [
   {
     rule: 'the files are written against the version that was read',
     switches: { ignoreVersions: 'map' },
-    focus: ['firstDoesAll', 'secondIsHasty', 'weight'],
+    focus: ['firstDoesAll', 'secondSeesSome', 'secondPoolStep', 'secondLands', 'weight'],
   },
   {
     rule: 'a write carries the version that it was planned from, not a later one that came into view',
@@ -95,8 +95,8 @@ const mutations: readonly Mutation[] = [
     focus: ['firstDoesAll', 'secondIsHasty', 'secondIsHasty', 'weight', 'budget'],
   },
   {
-    rule: 'a file that says less has a generation of its own',
-    switches: { oldGeneration: true },
+    rule: 'a file that says less has a mark of its own',
+    switches: { oldMark: true },
     focus: ['firstDoesAll', 'weight', 'pods', 'budget'],
     liveness: 'nodesReturn',
   },

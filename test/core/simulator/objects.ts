@@ -30,6 +30,8 @@ export interface PoolObject {
 
 export interface FileContent {
   readonly generation: number;
+  /** What a process shows that has read it to the end: of its generation and all that it says. */
+  readonly mark: string;
   readonly text: number;
   readonly caps: readonly CapEntry[];
 }
@@ -75,6 +77,11 @@ export const mapKey = (slot: number) => `map/${slot}`;
 export const setKey = (slot: number) => `set/${slot}`;
 export const podKey = (slot: number, ordinal: number) => `pod/${slot}/${ordinal}`;
 export const holderOf = (slot: number, ordinal: number) => `pool${slot}-pooler-${ordinal}-0`;
+export function makeFile(content: Omit<FileContent, 'mark'>): FileContent {
+  const { generation, text, caps } = content;
+  return { ...content, mark: `${generation} ${text} ${JSON.stringify(caps)}` };
+}
+
 /** The path in the pod template, and the key in the ConfigMap: of this very pool, holder and epoch. */
 export const fileKeyOf = (poolUid: string, ordinal: number, epoch: number) =>
   `${poolUid}.${ordinal}.${epoch}`;

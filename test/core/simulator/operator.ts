@@ -1,18 +1,26 @@
 // One operator as the shell runs it: its own view of every object, its memory of what consoles said, and its
 // writes, which land later or never. Two of them may believe to lead at the same time.
-import type { AllotmentRecord } from '../../../operator/api/connection-budget.ts';
-import { planAllotments, takeAllotment } from '../../../operator/core/ledger/allotments.ts';
-import { type PoolState, planHolders } from '../../../operator/core/ledger/holders.ts';
+import { planAllotments } from '../../../operator/core/ledger/allotments.ts';
+import { claimsOf, type Gone, nextQuestion } from '../../../operator/core/ledger/claims.ts';
+import { patienceWith, type Waits } from '../../../operator/core/ledger/patience.ts';
+import {
+  holdersAsked,
+  olderEpochs,
+  type PoolLedgerInput,
+  type PoolReading,
+  planPoolLedger,
+} from '../../../operator/core/ledger/pool.ts';
 import {
   charge,
   type FileState,
   type HolderState,
   type Observation,
 } from '../../../operator/core/ledger/state.ts';
+import { newestEpoch } from '../../../operator/core/pool/read.ts';
 import { poolShares } from '../../../operator/core/sizing/pool-shares.ts';
 import type { CapEntry } from '../../../operator/engines/engine.ts';
 import { type ApiServer, narrow, type Version } from './api-server.ts';
-import { planWithoutReturn, takenAnyway, withoutNews } from './mutated.ts';
+import { planWithoutReturn, takenAgain, takenAnyway, withoutNews } from './mutated.ts';
 import {
   type ApiObject,
   BUDGET,
@@ -20,6 +28,7 @@ import {
   fileKeyOf,
   holderOf,
   type MapObject,
+  makeFile,
   mapKey,
   ORDINALS,
   type PodObject,
@@ -47,16 +56,23 @@ export interface Operator {
   /** By pod uid; an absent observation means asked without an answer. */
   readonly consoles: Map<string, Observation | undefined>;
   /** First half of a look that is under way: mark and caps, by pod uid. */
-  readonly looks: Map<string, { generation: number; caps: CapEntry[]; open?: CapEntry[] }>;
+  readonly looks: Map<string, Look>;
   readonly writes: Write[];
-  /** Rounds for which a raise waits until it can be made whole. */
-  patience: number;
+  /** What is withheld at all is taken to be withheld for long. */
+  impatient: boolean;
   /** By slot: files, workload and pods as the API server had them when it was asked, one after the other. */
   readonly live: Map<number, Live>;
   /** Slots whose last plan would go further with workload and pods as the API server has them. */
   readonly wantsLive: Set<number>;
   /** By uid of a pool: what the API server was asked in proof that nothing is left of it, in this order. */
-  readonly gone: Map<string, 'pool' | 'objects' | 'pods'>;
+  readonly gone: Map<string, Gone>;
+}
+
+interface Look {
+  readonly generation: number;
+  readonly revision: string;
+  readonly caps: CapEntry[];
+  readonly open?: CapEntry[];
 }
 
 interface Live {
@@ -73,7 +89,7 @@ export function newOperator(): Operator {
     consoles: new Map(),
     looks: new Map(),
     writes: [],
-    patience: 1,
+    impatient: false,
     live: new Map(),
     wantsLive: new Set(),
     gone: new Map(),
@@ -142,13 +158,26 @@ function viewOfPool(
 
 /** The merged file of a holder under all of its epochs, as core/pool/read.ts merges them. */
 function fileOf(map: MapObject | undefined, ordinal: number): FileState | undefined {
-  let merged: { generation: number; caps: Map<string, number>; connections: number } | undefined;
+  let merged:
+    | {
+        generation: number;
+        revision: string | undefined;
+        caps: Map<string, number>;
+        connections: number;
+      }
+    | undefined;
   for (const [key, file] of map?.files ?? []) {
     if (key.split('.')[1] !== String(ordinal)) continue;
     const connections = file.caps.reduce((total, c) => total + c.connections, 0);
     if (merged === undefined) {
-      merged = { generation: file.generation, caps: new Map(), connections };
+      merged = {
+        generation: file.generation,
+        revision: file.mark,
+        caps: new Map(),
+        connections,
+      };
     }
+    if (merged.revision !== file.mark) merged.revision = undefined;
     merged.generation = Math.min(merged.generation, file.generation);
     merged.connections = Math.max(merged.connections, connections);
     for (const { name, connections: n } of file.caps)
@@ -157,6 +186,7 @@ function fileOf(map: MapObject | undefined, ordinal: number): FileState | undefi
   if (merged === undefined) return undefined;
   return {
     generation: merged.generation,
+    revision: merged.revision,
     connections: merged.connections,
     caps: [...merged.caps].map(([name, connections]) => ({ name, connections })),
   };
@@ -177,6 +207,7 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
         observation = {
           podUid: pod.uid,
           generation: file.generation,
+          revision: file.revision,
           caps: file.caps,
           sessions: [],
         };
@@ -192,15 +223,50 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
         ? {}
         : { pod: { uid: pod.uid, terminating: pod.terminating, epoch: pod.epoch } }),
       ...(observation === undefined ? {} : { observation }),
-      asked: pod === undefined || op.consoles.has(pod.uid),
+      asked: switches.raiseUnasked || pod === undefined || op.consoles.has(pod.uid),
     });
   }
   return holders;
 }
 
-/** Every live pod of the pool was asked once since this operator started. */
-function allAsked(op: Operator, view: PoolView): boolean {
-  return view.pods.every(({ pod }) => pod.terminating || op.consoles.has(pod.uid));
+/** A plan whose raises are whole; where something has been withheld for long, in parts. */
+function patiently<P>(
+  op: Operator,
+  make: (inParts: boolean) => P,
+  isWithheld: (plan: P) => boolean,
+): P {
+  const whole = make(false);
+  const before: Waits = new Map(op.impatient ? [['it', Number.NEGATIVE_INFINITY]] : []);
+  const { over } = patienceWith(before, isWithheld(whole) ? ['it'] : [], 0);
+  return over.size === 0 ? whole : make(true);
+}
+
+/** What the operator reads of a pool, from its caches or from the API server. */
+function readingOf(
+  op: Operator,
+  slot: number,
+  view: PoolView,
+  live: boolean,
+  switches: Switches,
+): PoolReading {
+  const { map, set } = view;
+  return {
+    holders: holdersOf(op, slot, view, switches),
+    ...(set === undefined
+      ? {}
+      : {
+          workload: {
+            replicas: set.replicas,
+            epoch: set.epoch,
+            seen: switches.writtenIsSeen || set.observed >= set.generation,
+          },
+        }),
+    fileEpoch: newestEpoch(
+      switches.noEpochRecord ? undefined : map?.epoch,
+      [...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])),
+    ),
+    live: live || switches.cachesAreProof === true,
+  };
 }
 
 /** Reconciles the ConnectionBudget: at most one write. */
@@ -216,56 +282,41 @@ export function reconcileBudget(op: Operator, server: ApiServer, switches: Switc
     budgetOf(budget.total),
     pools.map(({ view }) => claimOf(view.pool)),
   );
-  const known = new Set(pools.map(({ view }) => view.pool.uid));
-  const claims = [
-    ...pools.map(({ slot, view }) => ({
+  const claims = claimsOf(
+    pools.map(({ slot, view }) => ({
       uid: view.pool.uid,
       namespace: 'n',
       name: view.pool.name,
       target: shares.get(view.pool.uid)?.connections ?? 0,
       ...(switches.untakenIsReturned ? takenAnyway(view.pool, budget) : takenBy(view.pool)),
       charge: holdersOf(op, slot, view, switches).reduce((total, h) => total + charge(h), 0),
-      remains: true,
-      exists: true,
     })),
-    ...budget.rows
-      .filter((r) => !known.has(r.uid) && (switches.unseenIsGone || op.gone.has(r.uid)))
-      .map((r) => ({
-        uid: r.uid,
-        namespace: 'n',
-        name: r.name,
-        target: 0,
-        charge: 0,
-        remains: switches.unseenIsGone
-          ? remainsOf(op, server, r.uid)
-          : op.gone.get(r.uid) !== 'pods',
-        exists: false,
-      })),
-  ];
-  const mayRaise = switches.raiseUnasked || pools.every(({ view }) => allAsked(op, view));
-  const { rows } = planAllotments(
-    'primary',
-    budget.total,
     budget.rows,
-    claims,
-    mayRaise,
-    op.patience === 0,
+    (uid) => (switches.unseenIsGone ? unseenOf(op, server, uid) : op.gone.get(uid)),
+  );
+  const mayRaise = pools.every(({ slot, view }) =>
+    holdersAsked(holdersOf(op, slot, view, switches)),
+  );
+  const { rows } = patiently(
+    op,
+    (inParts) => planAllotments('primary', budget.total, budget.rows, claims, mayRaise, inParts),
+    ({ withheld }) => withheld,
   );
   if (same(rows, budget.rows)) return;
   op.writes.push({ key: BUDGET, resourceVersion, object: { ...budget, rows } });
 }
 
-/** Anything in view by which a pool of this uid may still hold connections. */
-function remainsOf(op: Operator, server: ApiServer, uid: string): boolean {
+/** What the caches alone would say of a pool that none of them shows. */
+function unseenOf(op: Operator, server: ApiServer, uid: string): Gone {
   for (let slot = 0; slot < SLOTS; slot++) {
     const keys = [mapKey(slot), setKey(slot)];
     for (let ordinal = 0; ordinal < ORDINALS; ordinal++) keys.push(podKey(slot, ordinal));
     for (const key of keys) {
       const { object } = viewed(op, server, key);
-      if (object !== undefined && 'poolUid' in object && object.poolUid === uid) return true;
+      if (object !== undefined && 'poolUid' in object && object.poolUid === uid) return 'pool';
     }
   }
-  return false;
+  return 'pods';
 }
 
 /** Reconciles one ConnectionPool: the first kind of write that its plan asks for. */
@@ -285,48 +336,41 @@ export function reconcilePool(
   const { pool, map, set } = view;
   const budget = narrow(viewed(op, server, BUDGET).object, 'budget');
   const row = budget?.rows.find((r) => r.uid === pool.uid);
-  const allotment = take(pool, row, switches);
-  const state: PoolState = {
-    allotment: allotment.connections,
+  const reading = readingOf(op, slot, view, live, switches);
+  const input: Omit<PoolLedgerInput, 'inParts'> = {
+    taken: switches.ignoreSerial ? takenAgain(pool, row) : pool.allotment,
+    grants: pool.grants,
+    row,
     pods: pool.spec.pods,
     entries: pool.spec.entries,
-    holders: holdersOf(op, slot, view, switches),
-    ...(set === undefined
-      ? {}
-      : {
-          workload: {
-            replicas: set.replicas,
-            epoch: set.epoch,
-            seen: switches.writtenIsSeen || set.observed >= set.generation,
-          },
-        }),
-    fileEpoch: switches.noEpochRecord
-      ? Math.max(0, ...[...(map?.files.keys() ?? [])].map((k) => Number(k.split('.')[2])))
-      : (map?.epoch ?? 0),
-    live: live || switches.cachesAreProof === true,
-    inParts: op.patience === 0,
+    reading,
     nameOf: (ordinal) => holderOf(slot, ordinal),
-    mayRaise: switches.raiseUnasked || allAsked(op, view),
+    mayRaise: true,
   };
-  const plan = switches.unusedIsReturned ? planWithoutReturn(state) : planHolders(state);
-  if (plan.needsLive) op.wantsLive.add(slot);
+  const planWith = switches.unusedIsReturned ? planWithoutReturn : planPoolLedger;
+  const plan = patiently(
+    op,
+    (inParts) => planWith({ ...input, inParts }),
+    (whole) => whole.holders.withheld,
+  );
+  if (plan.readLive) op.wantsLive.add(slot);
   else op.wantsLive.delete(slot);
-  const taken = pool.allotment ?? { connections: 0, serial: 0 };
-  if (!same(allotment, taken) || !same(plan.grants, pool.grants)) {
-    const object = { ...pool, allotment, grants: plan.grants };
+  const { allotment, grants, holders } = plan;
+  if (plan.changesLedger || input.taken !== pool.allotment || !same(grants, pool.grants)) {
+    const object = { ...pool, allotment, grants };
     op.writes.push({ key: poolKey(slot), resourceVersion: view.poolVersion, object });
     return;
   }
   if (view.foreign) return;
-  const { epoch } = plan;
-  const epochs = new Set([epoch, ...view.pods.map((p) => p.pod.epoch)]);
-  if (set !== undefined) epochs.add(set.epoch);
+  const { epoch } = holders;
+  const podEpochs = view.pods.map((p) => p.pod.epoch);
+  const epochs = [epoch, ...olderEpochs(epoch, reading.workload, podEpochs)];
   const files = new Map<string, FileContent>();
   const keyUid = switches.sharedKeys ? '' : pool.uid;
-  for (const { ordinal, grant } of plan.files) {
+  for (const { ordinal, grant } of holders.files) {
     const { generation, caps } = grant;
-    const wanted = { generation, caps, text: pool.spec.text };
-    const file = switches.oldGeneration
+    const wanted = makeFile({ generation, caps, text: pool.spec.text });
+    const file = switches.oldMark
       ? withoutNews(map, ordinal, wanted)
       : withRoom(map, ordinal, wanted);
     for (const e of switches.noEpoch ? [0] : epochs) files.set(fileKeyOf(keyUid, ordinal, e), file);
@@ -344,18 +388,18 @@ export function reconcilePool(
       kind: 'set',
       uid: server.uid(),
       poolUid: pool.uid,
-      replicas: plan.replicas,
+      replicas: holders.replicas,
       epoch,
       generation: 1,
       observed: 0,
     } as const;
     op.writes.push({ key: setKey(slot), resourceVersion: undefined, object });
-  } else if (set.replicas !== plan.replicas || set.epoch !== epoch) {
+  } else if (set.replicas !== holders.replicas || set.epoch !== epoch) {
     const generation = set.generation + 1;
-    const object = { ...set, replicas: plan.replicas, epoch, generation };
+    const object = { ...set, replicas: holders.replicas, epoch, generation };
     op.writes.push({ key: setKey(slot), resourceVersion: setVersion, object });
   } else {
-    const [first] = view.pods.filter((p) => plan.stranded.includes(holderOf(slot, p.ordinal)));
+    const [first] = view.pods.filter((p) => holders.stranded.includes(holderOf(slot, p.ordinal)));
     if (first === undefined) return;
     const key = podKey(slot, first.ordinal);
     op.writes.push({ key, resourceVersion: undefined, object: undefined, uid: first.pod.uid });
@@ -369,17 +413,11 @@ function withRoom(map: MapObject | undefined, ordinal: number, file: FileContent
     .map(([, other]) => other);
   const taken = written.some((w) => w.generation >= file.generation && !same(w, file));
   if (!taken) return file;
-  return { ...file, generation: Math.max(...written.map((w) => w.generation)) + 1 };
+  return makeFile({ ...file, generation: Math.max(...written.map((w) => w.generation)) + 1 });
 }
 
 function takenBy({ allotment }: PoolObject) {
   return allotment === undefined ? {} : { taken: allotment };
-}
-
-function take(pool: PoolObject, row: AllotmentRecord | undefined, switches: Switches) {
-  if (switches.ignoreSerial && row !== undefined)
-    return { connections: Math.min(row.connections, row.target), serial: row.serial };
-  return takeAllotment(pool.allotment, row);
 }
 
 export function budgetOf(total: number) {
@@ -418,33 +456,31 @@ function sameFiles(a: MapObject['files'], b: MapObject['files']): boolean {
  * Asks the API server about pools which have a row in view and are not there: first for the pool, then for workload
  * and files, then for pods. Each answer counts only after the one before it.
  */
-export function askWhatIsGone(
-  op: Operator,
-  server: ApiServer,
-  slot: number,
-  what: 'pool' | 'objects' | 'pods',
-): boolean {
+export function askWhatIsGone(op: Operator, server: ApiServer, slot: number, what: Gone): boolean {
   const budget = narrow(viewed(op, server, BUDGET).object, 'budget');
   const rows = budget?.rows.filter((r) => r.name === `pool${slot}`) ?? [];
   let news = false;
   for (const { uid } of rows) {
-    const before = op.gone.get(uid);
-    if (what === 'pool') {
-      if (before !== undefined || server.read(poolKey(slot), 'pool')?.uid === uid) continue;
-      op.gone.set(uid, 'pool');
-    } else if (what === 'objects') {
-      const objects = [server.read(mapKey(slot), 'map'), server.read(setKey(slot), 'set')];
-      if (before !== 'pool' || objects.some((o) => o?.poolUid === uid)) continue;
-      op.gone.set(uid, 'objects');
-    } else {
-      if (before !== 'objects') continue;
-      const keys = Array.from({ length: ORDINALS }, (_, ordinal) => podKey(slot, ordinal));
-      if (keys.some((key) => server.read(key, 'pod')?.poolUid === uid)) continue;
-      op.gone.set(uid, 'pods');
-    }
+    if (nextQuestion(op.gone.get(uid)) !== what || isThere(server, slot, uid, what)) continue;
+    op.gone.set(uid, what);
     news = true;
   }
   return news;
+}
+
+function isThere(server: ApiServer, slot: number, uid: string, what: Gone): boolean {
+  switch (what) {
+    case 'pool':
+      return server.read(poolKey(slot), 'pool')?.uid === uid;
+    case 'objects':
+      return [server.read(mapKey(slot), 'map'), server.read(setKey(slot), 'set')].some(
+        (object) => object?.poolUid === uid,
+      );
+    case 'pods':
+      return Array.from({ length: ORDINALS }, (_, ordinal) => podKey(slot, ordinal)).some(
+        (key) => server.read(key, 'pod')?.poolUid === uid,
+      );
+  }
 }
 
 /** Asks the API server for the files, then the workload, then the pods; the first question forgets earlier answers. */

@@ -8,6 +8,8 @@ import type { FileContent } from './objects.ts';
 
 export interface Process {
   generation: number;
+  /** Of the file that it has read to the end. */
+  mark: string;
   readonly caps: Map<string, number>;
   /** Open server connections by entry. */
   readonly open: Map<string, number>;
@@ -31,6 +33,7 @@ export function newMachine(podUid: string): Machine {
 export function startProcess(file: FileContent): Process {
   return {
     generation: file.generation,
+    mark: file.mark,
     caps: new Map(file.caps.map((c) => [c.name, c.connections])),
     open: new Map(),
     marked: new Map(),
@@ -43,6 +46,7 @@ export function reload(process: Process, file: FileContent, lines?: number): voi
   if (lines === undefined) {
     process.caps.clear();
     process.generation = file.generation;
+    process.mark = file.mark;
   }
   for (const { name, connections } of read) process.caps.set(name, connections);
 }

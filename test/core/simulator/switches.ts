@@ -36,8 +36,8 @@ export interface Switches {
   readonly unusedIsReturned?: boolean;
   /** The same between row and pool: a raise that was not taken is taken back without its serial. */
   readonly untakenIsReturned?: boolean;
-  /** A file that says less than before has the generation of before. */
-  readonly oldGeneration?: boolean;
+  /** A file that says no more than before has the generation and the mark of before. */
+  readonly oldMark?: boolean;
   /** Connections are given although not every process was asked. */
   readonly raiseUnasked?: boolean;
   /** The ConfigMap says no epoch of its own, only its file keys do. */

@@ -394,8 +394,8 @@ export class World {
       case 'drop':
         return op.writes.splice(step.index, 1).length > 0;
       case 'impatience':
-        if (op.patience === 0) return false;
-        op.patience = 0;
+        if (op.impatient) return false;
+        op.impatient = true;
         return true;
       case 'crash': {
         // Its writes may still be on their way; what it knew is gone, and its first lists may be old.
@@ -436,7 +436,7 @@ export class World {
     switch (step.do) {
       case 'lookMark': {
         const caps = [...process.caps].map(([name, connections]) => ({ name, connections }));
-        const look = { generation: process.generation, caps };
+        const look = { generation: process.generation, revision: process.mark, caps };
         op.looks.set(known.uid, this.switches.countFirst ? { ...look, open: open() } : look);
         return true;
       }
@@ -448,6 +448,7 @@ export class World {
         op.consoles.set(known.uid, {
           podUid: known.uid,
           generation: look.open === undefined ? look.generation : process.generation,
+          revision: look.open === undefined ? look.revision : process.mark,
           caps: look.open === undefined ? look.caps : caps,
           sessions: look.open ?? open(),
         });
@@ -466,6 +467,7 @@ export class World {
           op.consoles.set(known.uid, {
             podUid: known.uid,
             generation: wanted.generation,
+            revision: wanted.mark,
             caps: wanted.caps,
             sessions: open().map((s) => ({
               ...s,

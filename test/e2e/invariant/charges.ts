@@ -177,7 +177,8 @@ function poolSays(object: KubeObject): PoolSays {
 
 /** What each holder's files let it open; under several epochs the largest. */
 function filesSay(object: KubeObject): Map<string, number> {
-  const pool = object.metadata.labels?.[POOL_LABEL] ?? '';
+  const { labels = {} } = object.metadata;
+  const pool = { name: labels[POOL_LABEL] ?? '', uid: labels[POOL_UID_LABEL] ?? '' };
   const most = new Map<string, number>();
   for (const [key, text] of Object.entries(dataOf(object))) {
     const holder = parseFileKey(pool, key)?.holder;

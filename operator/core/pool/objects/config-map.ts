@@ -2,6 +2,7 @@
 // its own, against the resourceVersion that was read. It holds no secret.
 import type { Engine } from '../../../engines/engine.ts';
 import { holderConfig } from '../holder-config.ts';
+import { EPOCH_ANNOTATION } from '../labels.ts';
 import { type Manifest, metadataOf, sortedKeys } from '../manifest.ts';
 import { fileKey, namesOf } from '../names.ts';
 import { checkSize } from '../size.ts';
@@ -12,7 +13,10 @@ export function configMap(view: PoolView, engine: Engine): Manifest {
   const data = Object.fromEntries(
     holders.flatMap((holder) => {
       const text = engine.renderHolderFile(holderConfig(view, holder));
-      return [epoch, ...holder.olderEpochs].map((one) => [fileKey(holder.name, one), text]);
+      return [epoch, ...holder.olderEpochs].map((one) => [
+        fileKey(holder.name, identity.uid, one),
+        text,
+      ]);
     }),
   );
   checkSize(
@@ -23,7 +27,9 @@ export function configMap(view: PoolView, engine: Engine): Manifest {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: metadataOf(identity, namesOf(identity.name).configMap),
+    metadata: metadataOf(identity, namesOf(identity.name).configMap, {
+      [EPOCH_ANNOTATION]: String(epoch),
+    }),
     data: sortedKeys(data),
   };
 }

@@ -11,16 +11,16 @@ import type { PoolView } from '../view.ts';
 import { mounts } from './volumes.ts';
 
 export function container(view: PoolView) {
-  const { spec, settings, epoch } = view;
+  const { identity, spec, settings, epoch } = view;
   const { pooler } = spec;
   return {
     name: CONTAINER_NAME,
     image: pooler.image ?? settings.poolerImage,
     imagePullPolicy: pooler.imagePullPolicy,
     command: ['pgbouncer'],
-    // Kubernetes puts the pod's name in. The epoch makes a kubelet that still serves an old ConfigMap to
+    // Kubernetes puts the pod's name in. Uid and epoch make a kubelet that still serves an old ConfigMap to
     // a pod that was re-created fail to find the file, instead of running with a cap that is given away.
-    args: [`${CONFIG_DIRECTORY}/${fileKey('$(POD_NAME)-0', epoch)}`],
+    args: [`${CONFIG_DIRECTORY}/${fileKey('$(POD_NAME)-0', identity.uid, epoch)}`],
     env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
     ports: [{ name: PORT_NAME, containerPort: LISTEN_PORT, protocol: 'TCP' }],
     resources: pooler.resources,
