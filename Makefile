@@ -32,7 +32,7 @@ lint: node_modules/.package-lock.json ## types, style, and whether generated fil
 binaries: node_modules/.package-lock.json ## etcd, kube-apiserver and the other programs of a cluster
 	@$(cluster) binaries
 
-bench: binaries ## how fast 1,000 pools converge, beside the limit of the API server
+bench: binaries ## how fast 1,000 and 5,000 pools converge beside the API server's limit; one edit among 500 of a server
 	npm run --silent bench
 
 soak: export SPILLWAY_SOAK_SECONDS ?= 3600

@@ -5,6 +5,7 @@ import { console as pgbouncerConsole } from './engines/pgbouncer/console.ts';
 import { pgbouncer } from './engines/pgbouncer/index.ts';
 import { Client } from './kube/client.ts';
 import { connectionSource, loadKubeConfig } from './kube/config.ts';
+import type { ConnectionSource } from './kube/connections.ts';
 import { EventRecorder } from './kube/events.ts';
 import { Lease } from './kube/lease.ts';
 import { Transport } from './kube/transport.ts';
@@ -19,19 +20,21 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   let settings: Settings;
+  let connections: ConnectionSource;
   try {
     settings = readSettings(process.env);
+    connections = connectionSource(loadKubeConfig(settings.kubeconfig));
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     return 2;
   }
-  return run(settings);
+  return run(settings, connections);
 }
 
-async function run(settings: Settings): Promise<number> {
+async function run(settings: Settings, connections: ConnectionSource): Promise<number> {
   const log = createLog(settings.logLevel);
   const metrics = new Metrics();
-  const transport = new Transport(connectionSource(loadKubeConfig(settings.kubeconfig)), {
+  const transport = new Transport(connections, {
     maxInFlight: settings.maxRequests,
     onCall: (call) => metrics.observeCall(call),
   });

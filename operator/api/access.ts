@@ -1,6 +1,6 @@
 // Who may come through a pool and where to: databases and users. Their names stand in PgBouncer's files,
 // so what could end a line or a quote there is refused here already.
-import { z } from 'zod';
+import * as z from 'zod';
 import { dnsSubdomain } from './formats.ts';
 import { described, fields, listMap, ruled, text } from './meta.ts';
 import { poolMode } from './pool-mode.ts';

@@ -1,5 +1,5 @@
 // spec.pooler.autoscaling: a HorizontalPodAutoscaler that scales the pool.
-import { z } from 'zod';
+import * as z from 'zod';
 import { described, fields, ruled } from './meta.ts';
 
 const pods = () => z.int().min(1).max(100);

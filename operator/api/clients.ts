@@ -1,5 +1,5 @@
 // spec.clients: the applications that connect, and how large their own connection pools are.
-import { z } from 'zod';
+import * as z from 'zod';
 import { dnsSubdomain, nodeLabels } from './formats.ts';
 import { atomicList, described, fields, ruled } from './meta.ts';
 

@@ -1,5 +1,5 @@
 // Conditions of both resources, as in metav1.Condition.
-import { z } from 'zod';
+import * as z from 'zod';
 import { described, fields, listMap, text } from './meta.ts';
 
 export const condition = fields({

@@ -1,6 +1,7 @@
 // The ConnectionBudget: the owner's word on one Postgres cluster's connections, and the ledger of who holds them.
-import { z } from 'zod';
+import * as z from 'zod';
 import { conditions } from './conditions.ts';
+import { poolAllotment, sizingSource } from './connection-pool-status.ts';
 import { decimalQuantity, dnsLabel } from './formats.ts';
 import { counted, described, fields, listMap, patterned, ruled, text } from './meta.ts';
 import {
@@ -48,7 +49,8 @@ const postgres = ruled(
 
 const endpointMax = 'self.postgres.endpoint.maxConnections';
 const endpointReserved = 'self.postgres.endpoint.reservedConnections';
-const ownerSaid = 'has(self.total) || has(self.slack) || self.reserved.size() > 0';
+const ownerSaid =
+  'has(self.total) || has(self.share) || has(self.slack) || self.reserved.size() > 0';
 const defaultSlack = `(${endpointMax} > 50 ? (${endpointMax} + 9) / 10 : 5)`;
 
 export const connectionBudgetSpec = ruled(
@@ -60,6 +62,10 @@ export const connectionBudgetSpec = ruled(
     total: described(
       z.int().min(1).max(262143).optional(),
       'Connections that all pools together may open to one server, instead of the number computed from its cores.',
+    ),
+    share: described(
+      z.int().min(1).max(100).optional(),
+      'The same as a part of max_connections, in percent: it follows the server. Never more than reserved and slack leave. Either total or share.',
     ),
     reserved: described(
       listMap(setAside, ['name'], 32).default([]),
@@ -83,12 +89,21 @@ export const connectionBudgetSpec = ruled(
     ),
   }),
   {
+    cel: '!has(self.total) || !has(self.share)',
+    holds: ({ total, share }) => total === undefined || share === undefined,
+    message:
+      'total and share cannot both be set, because each says how much all pools may have together: remove one of them',
+    at: '.share',
+  },
+  {
     // Where the owner said nothing Spillway itself may have made the object: its status then says what is short.
-    // Only where the limit is said: one that is not yet known cannot be exceeded.
+    // Only where the limit is said: one that is not yet known cannot be exceeded. A share is whatever is left of it, so
+    // one connection has to be.
     cel: `!has(self.postgres.endpoint) || !has(${endpointMax}) || !(${ownerSaid}) || (has(self.total) ? self.total : 1) + self.reserved.map(r, r.connections).sum() + (has(self.slack) ? self.slack : ${defaultSlack}) + (has(${endpointReserved}) ? ${endpointReserved} : ${DEFAULT_RESERVED}) <= ${endpointMax}`,
-    holds: ({ postgres: { endpoint }, total, slack, reserved }) => {
+    holds: ({ postgres: { endpoint }, total, share, slack, reserved }) => {
       if (endpoint?.maxConnections === undefined) return true;
-      if (total === undefined && slack === undefined && reserved.length === 0) return true;
+      const said = total ?? share ?? slack;
+      if (said === undefined && reserved.length === 0) return true;
       const { maxConnections, reservedConnections = DEFAULT_RESERVED } = endpoint;
       const setAside = reserved.reduce((sum, r) => sum + r.connections, 0);
       const free = slack ?? Math.max(5, Math.ceil(maxConnections / 10));
@@ -114,15 +129,46 @@ export const allotmentRecord = fields({
   target: counted('Connections that the pool is to have.'),
   serial: counted('Grows with every change of connections; the pool takes each raise once only.'),
   why: described(text(200, 0).optional(), 'How the target came about, or why there is none.'),
+  of: described(
+    z.enum(['ConnectionBudget']).optional(),
+    'ConnectionBudget: the row is of all pools that draw from another ConnectionBudget of the same server. Absent: of a pool.',
+  ),
 });
 export type AllotmentRecord = z.infer<typeof allotmentRecord>;
 
+export const sameServer = fields({
+  namespace: described(text(63), 'Namespace of the ConnectionBudget.'),
+  name: described(text(253), 'Name of the ConnectionBudget.'),
+  server: described(text(63), serverName),
+  reason: described(
+    text(63),
+    'SameCluster: an object stands for it; SameService: a Service leads to it; SameSystem: the server said so.',
+  ),
+  why: described(text(1024, 0), 'How it was found.'),
+});
+export type SameServer = z.infer<typeof sameServer>;
+
 export const serverRecord = fields({
   name: described(text(63), serverName),
+  sameAs: described(
+    sameServer.optional(),
+    'Another ConnectionBudget that is of the same server: this one draws from it, as a pool does, for as long as it is there.',
+  ),
+  taken: described(
+    poolAllotment.optional(),
+    'What this one has taken of its row in the other ConnectionBudget.',
+  ),
   budget: counted('Connections that all pools of this server may open together.'),
   allotted: counted('Connections that pools hold now.'),
   free: counted('Connections of the budget that no pool holds.'),
+  over: counted(
+    'Connections beyond the budget that pools hold still, because it became smaller under them: they give them back.',
+  ).optional(),
   explanation: described(text(32768, 0).optional(), 'How the budget came about.'),
+  sources: described(
+    listMap(sizingSource, ['field'], 32).optional(),
+    'Where each number comes from, and how the pools share the budget.',
+  ),
 });
 export type ServerRecord = z.infer<typeof serverRecord>;
 

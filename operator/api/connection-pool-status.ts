@@ -1,5 +1,5 @@
 // What Spillway answers in the status of a ConnectionPool. No fast-changing numbers: those are metrics.
-import { z } from 'zod';
+import * as z from 'zod';
 import { conditions } from './conditions.ts';
 import { atomicList, counted, described, fields, listMap, text } from './meta.ts';
 

@@ -1,5 +1,5 @@
 // The ConnectionPool: what a platform engineer applies, and what Spillway answers in its status.
-import { z } from 'zod';
+import * as z from 'zod';
 import { databases, users } from './access.ts';
 import { clients } from './clients.ts';
 import { decimalQuantity } from './formats.ts';
@@ -67,7 +67,7 @@ const sizing = ruled(
     ),
     min: described(
       z.int().min(1).max(262143).optional(),
-      'The pool gets at least this many connections.',
+      'The pool gets at least this many connections while the budget has room: after the pods of every pool, older pools first. One that asks for more than there is gets what there is.',
     ),
     max: described(
       z.int().min(1).max(262143).optional(),

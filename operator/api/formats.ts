@@ -1,29 +1,30 @@
 // Forms of strings that Kubernetes gives meaning to: names, labels, quantities. Their patterns mean the
 // same to RE2 and to JavaScript.
-import { z } from 'zod';
+import * as z from 'zod';
 import { mapOf, patterned, ruled, text } from './meta.ts';
+import {
+  type Form,
+  imageReference as imageForm,
+  dnsLabel as labelForm,
+  subdomain,
+  dnsSubdomain as subdomainForm,
+} from './patterns.ts';
 import { milliOf } from './quantity.ts';
 import { cel, matching, type Rule } from './rules.ts';
 
-const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
-const subdomain = `${label}(\\.${label})*`;
-
 /** DNS-1123 label: the name of a namespace, a port. */
-export const dnsLabel = () =>
-  patterned(
-    63,
-    new RegExp(`^${label}$`),
-    'must be a DNS label: lower-case letters, digits and "-", with a letter or digit at both ends',
-  );
+export const dnsLabel = () => formed(labelForm);
 /** DNS-1123 subdomain: the name of most objects. */
-export const dnsSubdomain = () =>
-  patterned(
-    253,
-    new RegExp(`^${subdomain}$`),
-    'must be a name of Kubernetes: lower-case letters, digits, "-" and ".", with a letter or digit at both ends of each part',
-  );
+export const dnsSubdomain = () => formed(subdomainForm);
+/** Of a container. */
+export const imageReference = () => formed(imageForm);
 
-const qualifiedName = new RegExp(`^(${subdomain}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`);
+function formed({ max, pattern, message }: Form) {
+  return patterned(max, pattern, message);
+}
+
+const shortName = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
+const qualifiedName = new RegExp(`^(${subdomain}/)?${shortName}$`);
 /** Keys that Spillway's own labels and annotations have. */
 const ownKeys = 'spillway.dev/';
 
@@ -43,7 +44,29 @@ function keyRules(field: string, reserved: readonly string[]): Rule<Record<strin
   ];
 }
 
-const labelValue = () =>
+/** Names of resources that a container may have: those of Kubernetes itself, and extended ones with their domain. */
+const resourceName = new RegExp(
+  `^(cpu|memory|ephemeral-storage|hugepages-[0-9]{1,9}[KMGT]i|${subdomain}/${shortName})$`,
+);
+
+/** The keys of `field`, a map of quantities by resource. */
+export const resourceNames = (field: string): Rule<Record<string, unknown>> => ({
+  cel: `self.all(k, k.size() <= 317 && k.matches(${cel(resourceName.source)}))`,
+  holds: (map) => Object.keys(map).every((k) => k.length <= 317 && resourceName.test(k)),
+  message: `${field}: every key must be a resource: cpu, memory, ephemeral-storage, hugepages-2Mi, or one with its domain before a "/": correct the key`,
+});
+
+/** Key of a taint, which is that of a label. */
+export const taintKey = () =>
+  ruled(
+    text(317, 0),
+    matching(
+      new RegExp(`^(${qualifiedName.source.slice(1, -1)})?$`),
+      'must be the key of a taint: at most 63 letters, digits, "-", "_" and ".", with an optional DNS prefix before a "/"',
+    ),
+  );
+
+export const labelValue = () =>
   ruled(
     text(63, 0),
     matching(

@@ -1,8 +1,9 @@
 // The two resources as whole objects: spec and status, the rules that need metadata, and the names that
 // Kubernetes knows them by.
-import { z } from 'zod';
+import * as z from 'zod';
 import { connectionBudgetSpec, connectionBudgetStatus } from './connection-budget.ts';
 import { connectionPoolSpec, connectionPoolStatus } from './connection-pool.ts';
+import { dnsLabel } from './formats.ts';
 import { described, fields, ruled } from './meta.ts';
 import { API_VERSION } from './resources.ts';
 import { cel, type Rule } from './rules.ts';
@@ -25,10 +26,39 @@ export const budgetNameSchema = {
   maxLength: 253,
 } as const;
 
+/** What `kubectl explain` says of whole objects and of their two halves; a line stays a line there. */
+export const poolTexts = {
+  object: `A ConnectionPool puts right-sized, managed connection poolers (PgBouncer) in front of a Postgres.
+Applications connect to the Service of its name (shop.shop.svc, port 5432) instead of the database.
+How many connections its pods may open is computed from the cores of the Postgres, and all pools of one server share that: status.sizing.explanation says how.`,
+  spec: `Which Postgres it is for, and who logs in; all else has a default. The least that works, in words:
+
+- postgres.clusterRef: apiGroup apps, kind StatefulSet, name shop-db (or postgres.endpoint: host and cores);
+- users: one entry with the name shop, and secretRef.name shop-app, the Secret that has its password;
+- nothing more.
+
+Where the operator of the Postgres cluster makes its users known, users can be left out too.
+Defaults: mode transaction, databases "*" (every one), pooler.replicas 2, port 5432, cores × 2 + 1 connections shared with the other pools by sizing.weight 1, 1000 clients for each pod, prepared statements, TLS to the server as far as it has it, a disruption budget, pods spread over nodes and zones.`,
+  status:
+    'What Spillway found and did: conditions, sizing and how it came about. Written by Spillway.',
+};
+export const budgetTexts = {
+  object: `A ConnectionBudget is of one Postgres cluster: the owner's word on its connections (spec), and the ledger of which pool holds how many (status).
+Spillway makes one where there is none; edit that one, or create it beside the cluster with the name that pools look for: kind in lower case, "-", name (cluster-shop-db).`,
+  spec: `What the owner of the database says; only postgres is needed. An example, in words:
+
+- postgres.clusterRef: apiGroup postgresql.cnpg.io, kind Cluster, name shop-db;
+- reserved: one entry with the name migrations and 5 connections, kept out of every pool;
+- namespaces: one entry with the name shop, and one with the name reporting and max 4: whose pools may attach.
+
+Defaults: as many connections as work best (cores × 2 + 1), never more than max_connections leaves after what is reserved and a slack of a tenth (at least 5); pools of the cluster's own namespace attach, and no others (to an endpoint: those of every namespace).`,
+  status: 'The ledger, and what each server said of itself. Written by Spillway.',
+};
+
 /** Everything but what the API server owns. */
 const metadata = z.looseObject({
   name: z.string(),
-  namespace: z.string().optional(),
+  namespace: dnsLabel().optional(),
   uid: z.string().optional(),
   resourceVersion: z.string().optional(),
   generation: z.int().optional(),
@@ -110,11 +140,8 @@ export const connectionPool = ruled(
     apiVersion: z.literal(API_VERSION),
     kind: z.literal('ConnectionPool'),
     metadata,
-    spec: described(connectionPoolSpec, 'What is wanted.'),
-    status: described(
-      connectionPoolStatus.optional(),
-      'What Spillway found and did. Written by Spillway.',
-    ),
+    spec: described(connectionPoolSpec, poolTexts.spec),
+    status: described(connectionPoolStatus.optional(), poolTexts.status),
   }),
   ...poolRules,
 );
@@ -124,8 +151,8 @@ export const connectionBudget = ruled(
     apiVersion: z.literal(API_VERSION),
     kind: z.literal('ConnectionBudget'),
     metadata,
-    spec: described(connectionBudgetSpec, 'What the owner says.'),
-    status: described(connectionBudgetStatus.optional(), 'The ledger. Written by Spillway.'),
+    spec: described(connectionBudgetSpec, budgetTexts.spec),
+    status: described(connectionBudgetStatus.optional(), budgetTexts.status),
   }),
   ...budgetRules,
 );

@@ -1,6 +1,6 @@
 // Building blocks of the resources' schemas. Keys that start with `x-kubernetes-` pass through zod's
 // JSON schema into the CRD unchanged, so a rule stands beside the field that it guards.
-import { z } from 'zod';
+import * as z from 'zod';
 import { nearest } from '../engines/nearest.ts';
 import { celRule, matching, type Rule } from './rules.ts';
 

@@ -1,5 +1,5 @@
 // Raw objects judged as the API server would, with every fault at once: a path and a sentence with the fix.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { nearest } from '../engines/nearest.ts';
 import { isMap, prune } from './prune.ts';
 
@@ -37,7 +37,32 @@ export function parse<T extends z.ZodType>(
   // The input of each issue makes better sentences; it stays in this function.
   const result = schema.safeParse(pruned, { reportInput: true });
   if (result.success) return { ok: true, value: result.data };
-  return { ok: false, faults: result.error.issues.flatMap((issue) => faultsOf(issue)) };
+  const byPath = Map.groupBy(result.error.issues, ({ path }) => formatPath(path));
+  const issues = [...byPath.values()].flatMap((same) => worthSaying(same, pruned));
+  return { ok: false, faults: issues.flatMap((issue) => faultsOf(issue)) };
+}
+
+/**
+ * Of what is wrong with one number or text, the first thing is said, and of several bounds the tightest: it is one
+ * mistake. A map or a list can have several mistakes. All issues are of one path.
+ */
+function worthSaying(issues: readonly z.core.$ZodIssue[], raw: unknown): z.core.$ZodIssue[] {
+  const [first] = issues;
+  if (first === undefined || issues.length === 1) return [...issues];
+  const value = first.path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key],
+    raw,
+  );
+  if (typeof value === 'object') return [...issues];
+  const [bound] = issues
+    .filter((issue) => issue.code === 'too_big' || issue.code === 'too_small')
+    .sort((a, b) => distance(a) - distance(b));
+  return [bound ?? first];
+}
+
+/** How far from 0 a bound is: those of what a number can be at all are the farthest. */
+function distance(issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall): number {
+  return Math.abs(Number(issue.code === 'too_big' ? issue.maximum : issue.minimum));
 }
 
 function faultsOf(issue: z.core.$ZodIssue): FieldFault[] {
@@ -105,7 +130,7 @@ function counted(n: number): string {
 }
 
 /** `spec.users[0].name`; a key that is not a plain word stands in quotes. */
-function formatPath(path: readonly PropertyKey[]): string {
+export function formatPath(path: readonly PropertyKey[]): string {
   return path
     .map((part, index) => {
       if (typeof part === 'number') return `[${part}]`;

@@ -1,5 +1,5 @@
 // spec.pause: clients wait and Postgres is left alone, until a time or until it is removed.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { described, fields, patterned } from './meta.ts';
 
 const day =

@@ -1,7 +1,8 @@
 // Resource requirements of the pooler container, as in a pod, judged where Kubernetes would refuse the
 // pods later, or run them in a way that nobody means.
-import { z } from 'zod';
-import { described, mapOf, passedOn, ruled } from './meta.ts';
+import * as z from 'zod';
+import { resourceNames } from './formats.ts';
+import { described, fields, mapOf, ruled } from './meta.ts';
 import { compareQuantities } from './quantity.ts';
 
 const quantityForm = 'must be a quantity: 1, "500m", "256Mi"';
@@ -25,7 +26,7 @@ type Quantities = Record<string, string | number>;
 /** Container runtimes refuse to start a process in less; PgBouncer itself starts with about 3 MiB. */
 const leastMemory = '16Mi';
 
-const limits = ruled(mapOf(quantity, 16), {
+const limits = ruled(mapOf(quantity, 16), resourceNames('pooler.resources.limits'), {
   cel: `!('memory' in self) || quantity(string(self['memory'])).compareTo(quantity('${leastMemory}')) >= 0`,
   holds: (map: Quantities) =>
     map.memory === undefined || compareQuantities(map.memory, leastMemory) >= 0,
@@ -33,10 +34,10 @@ const limits = ruled(mapOf(quantity, 16), {
 });
 
 export const resources = ruled(
-  passedOn({
+  fields({
     limits: described(limits.optional(), 'The most that the container may use, by resource.'),
     requests: described(
-      mapOf(quantity, 16).optional(),
+      ruled(mapOf(quantity, 16), resourceNames('pooler.resources.requests')).optional(),
       'What the scheduler sets aside for the container, by resource.',
     ),
   }),

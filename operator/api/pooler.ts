@@ -1,8 +1,17 @@
 // spec.pooler: the pods that run the pooler, and the Service in front of them.
-import { z } from 'zod';
+import * as z from 'zod';
+import { affinity } from './affinity.ts';
 import { autoscaling } from './autoscaling.ts';
-import { annotations, dnsSubdomain, labels, nodeLabels } from './formats.ts';
-import { atomicList, described, fields, listMap, passedOn, patterned, ruled } from './meta.ts';
+import {
+  annotations,
+  dnsSubdomain,
+  imageReference,
+  labels,
+  labelValue,
+  nodeLabels,
+  taintKey,
+} from './formats.ts';
+import { atomicList, described, fields, listMap, patterned, ruled } from './meta.ts';
 import { resources } from './pod-resources.ts';
 
 const service = fields({
@@ -17,21 +26,14 @@ const service = fields({
   ),
 });
 
-const pathPart = '[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*';
-const registry = '([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:]+\\])(:[0-9]{1,5})?';
-/** As container registries read a reference (distribution/reference). */
-const image = new RegExp(
-  `^(${registry}/)?${pathPart}(/${pathPart})*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?$`,
-);
-
 const toleration = ruled(
-  passedOn({
-    key: described(z.string().max(317).optional(), 'Key of the taint; without it, every taint.'),
+  fields({
+    key: described(taintKey().optional(), 'Key of the taint; without it, every taint.'),
     operator: described(
       patterned(16, /^(Exists|Equal)$/, 'must be Exists or Equal').optional(),
       'Exists takes any value, Equal the one given. The default of Kubernetes is Equal.',
     ),
-    value: described(z.string().max(63).optional(), 'Value of the taint.'),
+    value: described(labelValue().optional(), 'Value of the taint.'),
     effect: described(
       patterned(
         32,
@@ -84,11 +86,7 @@ const poolerFields = fields({
     'Lets Kubernetes choose the number of pods by their use of CPU. It writes `replicas`, which is then left out here.',
   ),
   image: described(
-    patterned(
-      512,
-      image,
-      'must be an image reference: [registry[:port]/]name[:tag][@sha256:digest], in lower case and without blanks',
-    ).optional(),
+    imageReference().optional(),
     "Image of the pooler, PgBouncer 1.25.2 or newer. The default is the operator's.",
   ),
   imagePullPolicy: described(
@@ -116,7 +114,7 @@ const poolerFields = fields({
   ),
   tolerations: described(atomicList(toleration, 64).optional(), 'Tolerations of the pods.'),
   affinity: described(
-    passedOn({}).optional(),
+    affinity.optional(),
     'Affinity of the pods, as in a pod. The pods are spread over nodes and zones without it.',
   ),
   priorityClassName: described(dnsSubdomain().optional(), 'Priority class of the pods.'),

@@ -1,5 +1,5 @@
 // Which Postgres a pool or a budget is for: a reference to a cluster object, or a plain endpoint.
-import { z } from 'zod';
+import * as z from 'zod';
 import { adapters, knownKinds } from '../postgres/table.ts';
 import { decimalQuantity, dnsLabel, dnsSubdomain } from './formats.ts';
 import { described, fields, patterned, ruled } from './meta.ts';
@@ -51,8 +51,13 @@ const hostLabel = '[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?';
 const topLabel = '([0-9][-0-9]*)?[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?';
 const host = new RegExp(`^((${hostLabel}\\.)*${topLabel}\\.?|${ipv4}|${ipv6})$`);
 
+/** 127.0.0.0/8 and 0.0.0.0 as IPv4-mapped addresses (RFC 4291 section 2.5.5.2), in every spelling. */
+const mapped =
+  '0*(:0*)*:ffff:(7f[0-9a-f]{2}:[0-9a-f]{1,4}|0+:0+)|(0+:){5}ffff:(7f[0-9a-f]{2}::|0+::|:)';
 /** Addresses that mean "this very pod" in the pooler's pod. */
-const loopback = /^(localhost|.*\.localhost|127\..*|0\.0\.0\.0|::|::1|0*(:0*)*:0*1?)\.?$/;
+const loopback = new RegExp(
+  `^(localhost|.*\\.localhost|127\\..*|0\\.0\\.0\\.0|::|::1|0*(:0*)*:0*1?|${mapped})\\.?$`,
+);
 
 /** PostgreSQL's own defaults, where neither the owner nor the server itself says. */
 export const DEFAULT_MAX_CONNECTIONS = 100;

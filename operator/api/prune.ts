@@ -1,6 +1,6 @@
 // What the API server does to an object before it judges it: null is as no field and no entry at all, and
 // (where asked) unknown fields are dropped. Not in what is passed on. The input is not changed.
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface Pruning {
   /** Drop fields that the schema does not know, as of an object that a newer API server gave. */

@@ -1,5 +1,5 @@
 // spec.tls: encryption on both sides of the pooler.
-import { z } from 'zod';
+import * as z from 'zod';
 import { dnsSubdomain } from './formats.ts';
 import { described, fields, ruled } from './meta.ts';
 import { secretKeyRef } from './secret-ref.ts';

@@ -92,12 +92,14 @@ function explainedPool(
           perPod: podSizes(share, other.spec, entriesOf(other.spec)),
         };
       }),
-      settings,
-      advice: advice(settings),
-      libraries: libraries.map((library) => ({
-        name: library.name,
-        file: library.file,
-        text: library.render(settings),
+      advice: settings.slice(0, 1).flatMap(advice),
+      applications: settings.map((one) => ({
+        settings: one,
+        libraries: libraries.map((library) => ({
+          name: library.name,
+          file: library.file,
+          text: library.render(one),
+        })),
       })),
     },
   };

@@ -29,8 +29,13 @@ export interface Explained {
   readonly notes: readonly string[];
   /** Every pool of the server, this one too. */
   readonly shares: readonly Share[];
-  readonly settings: ApplicationSettings;
   readonly advice: readonly string[];
+  /** One for each size that is recommended to a workload, at least one. */
+  readonly applications: readonly ForApplications[];
+}
+
+export interface ForApplications {
+  readonly settings: ApplicationSettings;
   readonly libraries: readonly {
     readonly name: string;
     readonly file: string;
@@ -102,15 +107,17 @@ function applications({ connections, workloads }: PoolClients): string {
   ].join('\n');
 }
 
-function settings({ settings: s, advice, libraries }: Explained): string {
-  const secret =
-    s.secret === undefined ? '' : `, password in key ${s.secret.key} of Secret ${s.secret.name}`;
+function settings({ advice, applications: all }: Explained): string {
   return [
-    `Settings for applications: ${s.host}:${s.port}, user ${s.user}${secret}`,
-    [
-      `  A pool of ${s.poolSize} in each pod, divided over its processes (${s.sizeOf}).`,
-      ...advice.map((line) => `  ${line}`),
-    ].join('\n'),
-    ...libraries.map(({ name, file, text: body }) => section(`${name} (${file})`, body)),
+    ...all.slice(0, 1).map(({ settings: { host, port, user, secret } }) => {
+      const where =
+        secret === undefined ? '' : `, password in key ${secret.key} of Secret ${secret.name}`;
+      return `Settings for applications: ${host}:${port}, user ${user}${where}`;
+    }),
+    advice.map((line) => `  ${line}`).join('\n'),
+    ...all.flatMap(({ settings: { poolSize, sizeOf }, libraries }) => [
+      `A pool of ${poolSize} in each pod, divided over its processes (${sizeOf})`,
+      ...libraries.map(({ name, file, text: body }) => section(`${name} (${file})`, body)),
+    ]),
   ].join('\n\n');
 }

@@ -11,10 +11,13 @@ import {
   GROUP,
 } from '../api/resources.ts';
 import { CLIENT_GROUPS, type ClientLookup } from '../core/clients/count.ts';
+import { addressesOf, type ServiceLookup } from '../core/identity/alias.ts';
+import type { ClusterAt } from '../core/identity/found-cluster.ts';
 import type { RawObject } from '../postgres/adapter.ts';
-import type { Lookup } from '../postgres/find.ts';
+import type { Lookup, PodLookup } from '../postgres/find.ts';
+import { nodeKind, podKind } from '../postgres/pods.ts';
 import { asMap, asText, asTexts } from '../postgres/raw.ts';
-import { readKinds } from '../postgres/table.ts';
+import { adapterFor, instanceKinds, podsIn, readKinds } from '../postgres/table.ts';
 import type { Document, InputFault } from './documents.ts';
 import { parsePath } from './positions.ts';
 
@@ -27,6 +30,10 @@ export interface Gathered {
   readonly pools: readonly Placed<ConnectionPool>[];
   readonly budgets: readonly Placed<ConnectionBudget>[];
   readonly lookup: Lookup;
+  readonly pods: PodLookup;
+  readonly services: ServiceLookup;
+  /** The objects of Postgres clusters, which Services may be in front of. */
+  readonly clusters: readonly ClusterAt[];
   /** Workloads that a pool may count, and what scales them. */
   readonly clients: ClientLookup;
   /** The values of a Secret, decoded; undefined when it is not in the files. */
@@ -66,6 +73,19 @@ export function gather(documents: readonly Document[], namespace: string): Gathe
     faults,
     lookup: ({ apiGroup, kind, namespace, name }) =>
       objects.get(keyOf(apiGroup, kind, namespace, name)),
+    pods: (cluster) =>
+      podsIn(
+        [...objects.values()].filter(({ kind }) => kind === podKind.kind),
+        cluster,
+      ),
+    services: {
+      byName: (namespace, name) => objects.get(keyOf('', 'Service', namespace, name)),
+      byAddress: (address) =>
+        [...objects.values()].find(
+          (object) => object.kind === 'Service' && addressesOf(object).includes(address),
+        ),
+    },
+    clusters: clustersOf([...objects.values()]),
     clients: (kind, namespace) =>
       [...objects.values()].filter(
         (object) => object.kind === kind && object.metadata?.namespace === namespace,
@@ -117,9 +137,11 @@ function rawObject(
     return undefined;
   }
   const metadata = asMap(object.metadata);
-  const namespace = asText(metadata.namespace) ?? defaultNamespace;
+  const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
+  const namespaced = group !== nodeKind.apiGroup || kind !== nodeKind.kind;
+  const namespace = namespaced ? (asText(metadata.namespace) ?? defaultNamespace) : '';
   return {
-    group: apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '',
+    group,
     kind,
     namespace,
     name: asText(metadata.name) ?? '',
@@ -131,15 +153,29 @@ function rawObject(
 }
 
 /** Secrets, our own kinds, and what a clusterRef may name. Files hold much else, which is not ours to judge. */
-const readable = new Set(readKinds().map(({ apiGroup, kind }) => `${apiGroup}/${kind}`));
+const readable = new Set(
+  [...readKinds(), ...instanceKinds].map(({ apiGroup, kind }) => `${apiGroup}/${kind}`),
+);
 
 function isOfUse({ group, kind }: Raw): boolean {
   return (
     group === GROUP ||
-    (group === '' && kind === 'Secret') ||
+    (group === '' && (kind === 'Secret' || kind === 'Service')) ||
     CLIENT_GROUPS.get(kind) === group ||
     readable.has(`${group}/${kind}`)
   );
+}
+
+/** A StatefulSet may be anything: those that are a Postgres are named by pools. */
+function clustersOf(objects: readonly RawObject[]): ClusterAt[] {
+  return objects.flatMap((object) => {
+    const { namespace, name } = object.metadata ?? {};
+    const apiGroup = object.apiVersion?.split('/')[0] ?? '';
+    const kind = object.kind ?? '';
+    if (namespace === undefined || name === undefined || apiGroup === 'apps') return [];
+    if (adapterFor(apiGroup, kind) === undefined) return [];
+    return [{ ref: { apiGroup, kind, name }, namespace }];
+  });
 }
 
 type Judged =

@@ -7,10 +7,16 @@ import { Client } from '../kube/client.ts';
 import { connectionSource, currentNamespace, loadKubeConfig } from '../kube/config.ts';
 import { ApiError, isForbidden } from '../kube/errors.ts';
 import { Transport } from '../kube/transport.ts';
-import type { KubeObject, ResourceType } from '../kube/types.ts';
+import {
+  type KubeObject,
+  nodes as nodeType,
+  pods as podType,
+  type ResourceType,
+} from '../kube/types.ts';
 import type { ObjectKind } from '../postgres/adapter.ts';
 import { postgresRef } from '../postgres/find.ts';
-import { adapterFor } from '../postgres/table.ts';
+import { nodeOf } from '../postgres/pods.ts';
+import { adapterFor, podsIn } from '../postgres/table.ts';
 import { clientTypes } from '../reconcile/workloads.ts';
 import { connectionBudgets, connectionPools } from '../reconcile/world.ts';
 import type { ExplainArguments } from './arguments.ts';
@@ -42,8 +48,11 @@ async function read(
   namespace: string,
   name: string,
 ): Promise<Live> {
-  const list = async (type: ResourceType, where?: string): Promise<readonly KubeObject[]> => {
-    const { items } = await client.list(type, where === undefined ? {} : { namespace: where });
+  const list: List = async (type, where, labelSelector) => {
+    const { items } = await client.list(type, {
+      ...(where === undefined ? {} : { namespace: where }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+    });
     return items.map((item) => ({ ...item, apiVersion: versionOf(type), kind: type.kind }));
   };
   // Pools of all namespaces may share the server; who may not see them sees his own.
@@ -77,23 +86,46 @@ async function read(
     ...(budget === undefined
       ? []
       : [{ ...budget, apiVersion: versionOf(connectionBudgets), kind: connectionBudgets.kind }]),
-    ...(await postgresObjects(pool, list)),
+    ...(await postgresObjects(pool, client, list)),
     ...(await workloadsOf(pool, list)),
   ];
   return { gathered: gather(objects.map(documentOf), namespace), key: `${namespace}/${name}` };
 }
 
-type List = (type: ResourceType, where?: string) => Promise<readonly KubeObject[]>;
+type List = (
+  type: ResourceType,
+  namespace?: string,
+  labelSelector?: string,
+) => Promise<readonly KubeObject[]>;
 
-/** The object of the cluster, and those of its namespace that the adapter reads besides. */
-async function postgresObjects(pool: KubeObject, list: List): Promise<readonly KubeObject[]> {
+/** The object of the cluster, those of its namespace that the adapter reads besides, its pods and their nodes. */
+async function postgresObjects(
+  pool: KubeObject,
+  client: Client,
+  list: List,
+): Promise<readonly KubeObject[]> {
   const { postgres } = pool.spec as { postgres: Parameters<typeof postgresRef>[0] };
   const ref = postgresRef(postgres, pool.metadata.namespace ?? '');
   const adapter = ref === undefined ? undefined : adapterFor(ref.apiGroup, ref.kind);
   if (ref === undefined || adapter === undefined) return [];
   const kinds: readonly ObjectKind[] = [adapter, ...(adapter.related ?? [])];
   const found = await Promise.all(kinds.map((kind) => list(typeOf(kind), ref.namespace)));
-  return found.flat();
+  if (adapter.pods === undefined) return found.flat();
+  const all = await ifAllowed(list(podType, ref.namespace, adapter.pods.selector));
+  const pods = podsIn(all ?? [], ref) as readonly KubeObject[];
+  const names = [...new Set(pods.map(nodeOf))].filter((node) => node !== undefined);
+  const nodes = await Promise.all(
+    names.map((node) => ifAllowed(client.get(nodeType, { name: node }))),
+  );
+  return [...found.flat(), ...pods, ...nodes.filter((node) => node !== undefined)];
+}
+
+/** Undefined for what is read besides, and is for others to see. */
+function ifAllowed<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch((error: unknown) => {
+    if (!isForbidden(error)) throw error;
+    return undefined;
+  });
 }
 
 async function workloadsOf(pool: KubeObject, list: List): Promise<readonly KubeObject[]> {

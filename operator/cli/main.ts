@@ -1,7 +1,5 @@
 // The command line program. It must answer at once, so it loads what a command needs when it needs it,
 // and nothing of the API client.
-import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
 import { help, parseCommand, UsageError } from './arguments.ts';
 
 async function main(words: readonly string[]): Promise<number> {
@@ -46,7 +44,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
-// Code that is compiled already saves a third of the time. In the checkout, where only who owns it writes;
-// without the right to write there, everything is as before.
-enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/spillway'));
 process.exitCode = await main(process.argv.slice(2));

@@ -1,5 +1,5 @@
 // `spillway plan`: files in, the controller's own plan out. Pure but for reading the files.
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ObservedServer, observedServer } from '../api/connection-budget.ts';
 import { type ConnectionPool, GROUP } from '../api/resources.ts';
 import { type PlannedPool as CorePlan, plan as planPools } from '../core/plan.ts';
@@ -60,6 +60,9 @@ export function planGathered(gathered: Gathered, settings: RenderSettings): Core
       ]),
     ),
     lookup: gathered.lookup,
+    pods: gathered.pods,
+    services: gathered.services,
+    clusters: gathered.clusters,
     clients: gathered.clients,
     usersOf: (users) => usersOf(users, gathered),
     console: {

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import type { ClusterRef, Endpoint } from '../api/postgres-target.ts';
+import { canonicalHost } from './canonical-host.ts';
 
 export interface BudgetName {
   readonly namespace: string;
@@ -30,8 +31,7 @@ export function budgetName(
       name: `${clusterRef.kind.toLowerCase()}-${clusterRef.name}`.slice(0, 253),
     };
   }
-  // DNS names do not tell case apart.
-  const host = `${endpoint?.host.toLowerCase().replace(/\.$/, '')}:${endpoint?.port}`;
+  const host = `${canonicalHost(endpoint?.host ?? '')}:${endpoint?.port}`;
   return {
     namespace: operatorNamespace,
     name: `endpoint-${hash('sha256', host, 'hex').slice(0, 16)}`,

@@ -4,23 +4,28 @@ import type { ConnectionBudgetSpec, ObservedServer } from '../api/connection-bud
 import type { PoolSizing } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { Engine } from '../engines/engine.ts';
-import type { Fault } from '../postgres/adapter.ts';
-import { findPostgres, type Lookup } from '../postgres/find.ts';
-import { budgetName, budgetTarget } from './budget-name.ts';
+import type { Fault, Found } from '../postgres/adapter.ts';
+import { type FindContext, findPostgres, type Lookup, type PodLookup } from '../postgres/find.ts';
+import { budgetName, budgetTarget, type PostgresTarget } from './budget-name.ts';
 import type { ClientLookup } from './clients/count.ts';
 import { type ClientsPlan, planClients } from './clients/plan.ts';
+import type { ServiceLookup } from './identity/alias.ts';
+import type { ClusterAt } from './identity/found-cluster.ts';
+import { type ServerId, textOf } from './identity/server-id.ts';
 import { type HolderPlan, planHolders } from './ledger/holders.ts';
 import type { HolderState, WorkloadState } from './ledger/state.ts';
-import { axisOf, viewOf } from './plan-pool.ts';
-import { accessOf, type PoolUser } from './pool/access.ts';
+import { type AxisOf, axisOf, viewOf } from './plan-pool.ts';
+import { type Root, rootsOf } from './plan-roots.ts';
+import { type Access, accessOf, type PoolUser, sharedFault } from './pool/access.ts';
 import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
 import { shortageReason } from './pool/findings.ts';
 import { holderName, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
+import { declaredFacts } from './sizing/declared.ts';
 import { entrySizes } from './sizing/entries.ts';
-import { withObserved } from './sizing/observed.ts';
+import { leastOf, withObserved } from './sizing/observed.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
 import {
   podSizes,
@@ -38,6 +43,12 @@ export interface PlanInput {
   /** What servers said of themselves, by `namespace/name` of their ConnectionBudget. */
   readonly observed?: ReadonlyMap<string, readonly ObservedServer[]>;
   readonly lookup: Lookup;
+  readonly pods?: PodLookup;
+  /** Services, which an endpoint may be a name of, and the cluster objects that they may be in front of. */
+  readonly services?: ServiceLookup;
+  readonly clusters?: readonly ClusterAt[];
+  /** What statuses say: from which server another one draws, by `namespace/name/role` of its budget. */
+  readonly links?: ReadonlyMap<string, ServerId>;
   /** The workloads that pools may name, and what scales them. */
   readonly clients: ClientLookup;
   /** The users with their passwords; a placeholder stands for one that is not known. */
@@ -64,54 +75,31 @@ export interface PlannedPool {
   readonly faults: readonly Fault[];
 }
 
+/** After every time that an API server has written: a pool that is still to be created will be the youngest. */
+const NOT_CREATED = '9999-12-31T23:59:59Z';
+
 /** Pure; pools come back in the order in which they were given. */
 export function plan(input: PlanInput): PlannedPool[] {
-  const { engine, settings, lookup } = input;
-  const read = input.pools.map((asked) => {
-    const { namespace } = asked.metadata;
-    const { postgres } = asked.spec;
-    const home = budgetName(postgres, namespace, settings.operatorNamespace);
-    const name = keyOf(home);
-    const owner: Attachable = input.budgets.get(name) ?? { postgres: budgetTarget(postgres) };
-    const found = findPostgres(postgres, namespace, lookup, settings);
-    const access = accessOf(asked.spec, namespace, found.ok ? found.facts : undefined);
-    const pool: ConnectionPool = { ...asked, spec: access.spec };
-    const axis = axisOf(pool.spec, engine);
-    const max = namespaceMax(namespace, home.namespace, owner);
-    const sized: SizedPool = {
-      uid: pool.metadata.uid,
-      namespace,
-      name: pool.metadata.name,
-      createdAt: '',
-      spec: pool.spec,
-      entries: axis.ok ? axis.entries.length : 1,
-      ...(max === undefined ? {} : { namespaceMax: max }),
-    };
-    return {
-      pool,
-      axis,
-      sized,
-      budget: name,
-      found,
-      access,
-      refused: attachFault(namespace, name, owner),
-    };
-  });
-  return read.map(({ pool, axis, sized, budget, found, access, refused }): PlannedPool => {
+  const { engine, settings } = input;
+  const roots = rootsOf(input);
+  const read = input.pools.map((asked) => readPool(input, asked, roots));
+  const servers = new Map<string, PlannedServer>();
+  const serverOf = (one: ReadPool): PlannedServer => {
+    const key = textOf(one.root);
+    const server = servers.get(key) ?? planServer(input, read, one);
+    servers.set(key, server);
+    return server;
+  };
+  return read.map((one): PlannedPool => {
+    const { pool, axis, sized, budget, found, access, refused } = one;
     const failed = (fault: Fault) => ({ pool, budget, objects: [], faults: [fault] });
     if (!found.ok) return failed(found.fault);
     if (access.fault !== undefined) return failed(access.fault);
     if (!axis.ok) return failed(axis.fault);
     if (refused !== undefined) return failed(refused);
-    const together = read
-      .filter((other) => other.axis.ok && other.access.users.length > 0 && other.budget === budget)
-      .filter((other) => other.refused === undefined)
-      .filter((other) => other.pool.spec.postgres.role === pool.spec.postgres.role)
-      .map((other) => other.sized);
-    const { role } = pool.spec.postgres;
-    const words = input.observed?.get(budget)?.find((one) => one.server === role);
-    const facts = withObserved(found.facts, words, role);
-    const server = sizeServer(facts, input.budgets.get(budget), together);
+    const planned = serverOf(one);
+    if (!planned.ok) return failed(planned.fault);
+    const { server, together } = planned;
     const explanation = explanationOf(server, together, sized, axis.axis, ASSUMED_MILLI_CORES);
     const share = server.shares.get(sized.uid);
     const perPod = podSizes(share?.connections ?? 0, pool.spec, sized.entries);
@@ -122,14 +110,14 @@ export function plan(input: PlanInput): PlannedPool[] {
       share: share?.connections ?? 0,
       perPod,
     });
-    const owner = input.budgets.get(budget);
+    const owner = input.budgets.get(one.root.budgetKey);
     const sizing = {
       ...sizingNumbers(server, sized, clients.limit.max),
       explanation,
       sources: sourcesOf({
         server,
         owner,
-        budgetName: budget,
+        budgetName: one.root.budgetKey,
         pools: together,
         pool: sized,
         maxClientConn: clients.limit,
@@ -156,6 +144,9 @@ export function plan(input: PlanInput): PlannedPool[] {
       engine,
     );
     const known = { sizing, clients, server };
+    // As with the controller, it draws its share, and no pod of it starts.
+    const unshared = sharedFault(access, pool.metadata.namespace, owner, budget);
+    if (unshared !== undefined) return { ...failed(unshared), ...known };
     if (!rendered.ok) return { ...failed(rendered.fault), ...known };
     const shortage =
       share?.shortage === undefined
@@ -166,6 +157,100 @@ export function plan(input: PlanInput): PlannedPool[] {
     const objects = [...rendered.objects, ...rendered.bindings];
     return { pool, budget, ...known, objects, faults };
   });
+}
+
+interface ReadPool {
+  /** With its users filled in. */
+  readonly pool: ConnectionPool;
+  readonly budget: string;
+  /** The server by the name from which all of its names draw. */
+  readonly root: ServerId;
+  /** spec.postgres of the budget there. */
+  readonly target: PostgresTarget;
+  /** Where the pool itself connects to. */
+  readonly found: Found;
+  readonly access: Access;
+  readonly axis: AxisOf;
+  readonly sized: SizedPool;
+  /** Why it may not draw from its budget. */
+  readonly refused: Fault | undefined;
+}
+
+function readPool(
+  input: PlanInput,
+  asked: ConnectionPool,
+  roots: ReadonlyMap<string, Root>,
+): ReadPool {
+  const { budgets, engine, settings, lookup } = input;
+  const { uid, namespace, name, creationTimestamp } = asked.metadata;
+  const { postgres } = asked.spec;
+  const home = budgetName(postgres, namespace, settings.operatorNamespace);
+  const budget = keyOf(home);
+  const own: ServerId = { budgetKey: budget, role: postgres.role };
+  const { root, target } = roots.get(textOf(own)) ?? { root: own, target: budgetTarget(postgres) };
+  const [rootHome = ''] = root.budgetKey.split('/');
+  const owner: Attachable = budgets.get(root.budgetKey) ?? { postgres: target };
+  const found = findPostgres(postgres, namespace, lookup, findContext(input));
+  const access = accessOf(asked.spec, namespace, found.ok ? found.facts : undefined);
+  const pool: ConnectionPool = { ...asked, spec: access.spec };
+  const axis = axisOf(pool.spec, engine);
+  const max = namespaceMax(namespace, rootHome, owner);
+  const sized: SizedPool = {
+    uid,
+    namespace,
+    name,
+    createdAt: creationTimestamp ?? NOT_CREATED,
+    spec: pool.spec,
+    entries: axis.ok ? axis.entries.length : 1,
+    ...(max === undefined ? {} : { namespaceMax: max }),
+  };
+  const refused = attachFault(namespace, root.budgetKey, owner);
+  return { pool, budget, root, target, found, access, axis, sized, refused };
+}
+
+function findContext({ settings, pods }: PlanInput): FindContext {
+  return { clusterDomain: settings.clusterDomain, ...(pods === undefined ? {} : { pods }) };
+}
+
+type PlannedServer =
+  | { readonly ok: true; readonly server: SizedServer; readonly together: readonly SizedPool[] }
+  | { readonly ok: false; readonly fault: Fault };
+
+/** The server of one pool, from what all of its pools say of it, by whatever name, and the pools that share it. */
+function planServer(
+  input: PlanInput,
+  read: readonly ReadPool[],
+  { root, target, pool }: ReadPool,
+): PlannedServer {
+  const { budgets, observed, lookup } = input;
+  const { budgetKey, role } = root;
+  const owner = budgets.get(budgetKey);
+  const all = read.filter((other) => other.root.budgetKey === budgetKey);
+  const declared = declaredFacts({
+    budgetKey,
+    owner: owner?.postgres ?? target,
+    role,
+    pools: all.map(({ pool: { metadata, spec } }) => ({ ...metadata, postgres: spec.postgres })),
+    find: (postgres, namespace) => findPostgres(postgres, namespace, lookup, findContext(input)),
+  });
+  if (!declared.ok) return declared;
+  const sharing = all.filter((other) => other.root.role === role);
+  const names = new Set([textOf(root), ...sharing.map((other) => ownText(other))]);
+  const words = leastOf(
+    [...(observed ?? [])].flatMap(([key, said]) =>
+      said.filter((one) => names.has(`${key}/${one.server}`)),
+    ),
+  );
+  const together = sharing
+    .filter((other) => other.axis.ok && other.access.users.length > 0)
+    .filter((other) => other.refused === undefined)
+    .map((other) => other.sized);
+  const facts = withObserved(declared.facts, words, pool.spec.postgres.role);
+  return { ok: true, server: sizeServer(facts, owner, together), together };
+}
+
+function ownText({ budget, pool }: ReadPool): string {
+  return textOf({ budgetKey: budget, role: pool.spec.postgres.role });
 }
 
 /** The ledger's steps for a new pool, each taken as soon as it is permitted, until nothing is left to do. */

@@ -195,6 +195,13 @@ export type Exactness = { readonly axis: CapAxis } | { readonly refusal: Refusal
 /** The pure half of an engine. */
 export interface Engine {
   readonly name: string;
+  /** The oldest version that does what Spillway relies on. */
+  readonly oldestVersion: string;
+  /**
+   * Whether a process of this version (`Observation.version`) is older than that: what it says of its file proves
+   * nothing. Total; a version that cannot be read is not too old.
+   */
+  tooOld(version: string): boolean;
   /** Throws `EngineError` that names the field, for everything that must not reach a pod. */
   renderHolderFile(config: HolderConfig): string;
   /** Total: never throws, whatever the text. */

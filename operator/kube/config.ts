@@ -6,12 +6,19 @@ import type { ConnectionSource, Credentials, TlsOptions } from './connections.ts
 
 /**
  * Loads `path`; without it the default chain of KubeConfig: KUBECONFIG, ~/.kube/config, the pod's
- * service account. `context` picks another than the current one.
+ * service account. `context` picks another than the current one. Throws an Error of one line.
  */
 export function loadKubeConfig(path?: string, context?: string): KubeConfig {
   const config = new KubeConfig();
-  if (path === undefined) config.loadFromDefault();
-  else config.loadFromFile(path);
+  try {
+    if (path === undefined) config.loadFromDefault();
+    else config.loadFromFile(path);
+  } catch (error) {
+    // The lines after the first show the file, and with it tokens and keys.
+    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const what = path === undefined ? 'the kubeconfig' : `the kubeconfig ${path}`;
+    throw new Error(`${what} cannot be used (${reason}): correct it, or the path in KUBECONFIG`);
+  }
   if (context !== undefined) {
     if (config.getContextObject(context) === null) {
       throw new Error(

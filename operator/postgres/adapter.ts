@@ -19,6 +19,8 @@ export interface ServerFacts {
   readonly podPorts?: readonly number[];
   /** Cores of one instance in thousandths (2500 = 2.5 cores); absent when nothing says. */
   readonly milliCores?: Sourced<number>;
+  /** Why nothing says how many cores there are, as half a sentence for people: "no pod of it runs on a node yet". */
+  readonly coresUnknown?: string;
   /** Postgres instances of the cluster, the primary included. */
   readonly instances: number;
   /** Read replicas. */
@@ -30,9 +32,11 @@ export interface ServerFacts {
   readonly podSelector?: Readonly<Record<string, string>>;
   /** Present when the server has TLS with a certificate that a CA in a Secret vouches for. */
   readonly tls?: ServerTls;
+  /** The server has TLS for sure, also where nobody is known to vouch for its certificate. */
+  readonly encrypts?: true;
   /** The owner's application users, without superusers; absent or empty when the object names none. */
   readonly users?: readonly ApplicationUser[];
-  /** Name of the pod that is the primary, where the object says. */
+  /** Name of the pod that is the primary, where the object or its pods say. */
   readonly primary?: string;
   /** Of pg_control_system(), where the object says; replicas and clones share it. */
   readonly systemIdentifier?: string;
@@ -77,11 +81,16 @@ export interface PostgresRef {
 /** Where a raw object is looked up: the store of a watch, or files. */
 export type Lookup = (ref: PostgresRef) => RawObject | undefined;
 
+/** The pods of a Postgres cluster, as far as they are known: of kinds whose adapter has `pods`. */
+export type PodLookup = (cluster: PostgresRef) => readonly RawObject[];
+
 export interface AdapterContext {
   /** DNS domain of the Kubernetes cluster, usually "cluster.local". */
   readonly clusterDomain: string;
   /** Finds the objects that a cluster refers to, of the kinds in `related`. */
   readonly lookup: Lookup;
+  /** Absent where no pod is known, and then nothing is read from any. */
+  readonly pods?: PodLookup;
 }
 
 export type Role = 'primary' | 'replicas';
@@ -100,10 +109,24 @@ export interface ObjectKind {
   readonly reads?: readonly (readonly string[])[];
 }
 
+/** How the pods of a kind of Postgres cluster are known. */
+export interface PodKind {
+  /** Selects them in a watch, as the API server takes it; a few others may come with them. */
+  readonly selector: string;
+  /** Labels that `clusterOf` reads. */
+  readonly labels: readonly string[];
+  /** The label in which Patroni says what a pod is. */
+  readonly roleLabel?: string;
+  /** Name of the pod's cluster, in the pod's namespace; undefined for a pod of none. */
+  clusterOf(pod: RawObject): string | undefined;
+}
+
 /** One kind of Postgres cluster. */
 export interface PostgresAdapter extends ObjectKind {
   /** Further kinds that the facts are read from, always in the cluster's own namespace. */
   readonly related?: readonly ObjectKind[];
+  /** Absent for a kind whose facts are never read from its pods. */
+  readonly pods?: PodKind;
   /** Reads the facts for a role out of the raw object; total: a malformed object is a fault, never a throw. */
   facts(object: RawObject, role: Role, context: AdapterContext): Found;
 }
@@ -123,6 +146,11 @@ export interface RawObject {
     readonly creationTimestamp?: string;
     readonly deletionTimestamp?: string;
     readonly deletionGracePeriodSeconds?: number;
+    readonly ownerReferences?: readonly {
+      readonly kind?: unknown;
+      readonly name?: unknown;
+      readonly controller?: unknown;
+    }[];
   };
   readonly [key: string]: unknown;
 }

@@ -19,16 +19,23 @@ import {
   reservedConnections,
   stopped,
 } from './managed.ts';
+import { clusterLabel, coresOr } from './pods.ts';
 import { asCount, asList, asText, at, defined } from './raw.ts';
 
 const HIBERNATION = 'cnpg.io/hibernation';
 const FENCED = 'cnpg.io/fencedInstances';
 
+const GROUP = 'postgresql.cnpg.io';
+const KIND = 'Cluster';
+const CLUSTER = 'cnpg.io/cluster';
+
 export const cloudNativePg: PostgresAdapter = {
-  apiGroup: 'postgresql.cnpg.io',
-  kind: 'Cluster',
+  apiGroup: GROUP,
+  kind: KIND,
   version: 'v1',
   plural: 'clusters',
+  // Jobs and poolers of the cluster have its label too.
+  pods: clusterLabel(CLUSTER, { 'cnpg.io/podRole': 'instance' }),
   reads: [
     ['metadata', 'annotations', HIBERNATION],
     ['metadata', 'annotations', FENCED],
@@ -39,6 +46,7 @@ export const cloudNativePg: PostgresAdapter = {
     ['spec', 'replica'],
     ['spec', 'certificates'],
     ['spec', 'managed', 'services'],
+    ['spec', 'managed', 'roles'],
     ['status', 'writeService'],
     ['status', 'certificates', 'serverCASecret'],
     ['status', 'certificates', 'serverAltDNSNames'],
@@ -48,7 +56,8 @@ export const cloudNativePg: PostgresAdapter = {
   facts,
 };
 
-function facts(object: RawObject, role: Role, { clusterDomain }: AdapterContext): Found {
+function facts(object: RawObject, role: Role, context: AdapterContext): Found {
+  const { clusterDomain } = context;
   const name = asText(object.metadata?.name);
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed('Cluster');
@@ -75,10 +84,15 @@ function facts(object: RawObject, role: Role, { clusterDomain }: AdapterContext)
       replicas: Math.max(0, instances - 1),
       maxConnections: maxConnections(places),
       reservedConnections: reservedConnections(places),
-      podSelector: { 'cnpg.io/cluster': name },
+      podSelector: { [CLUSTER]: name },
       users: usersOf(spec, namespace, name),
+      ...coresOr(coresFrom(at(spec, 'resources'), where), context, {
+        apiGroup: GROUP,
+        kind: KIND,
+        namespace,
+        name,
+      }),
       ...defined({
-        milliCores: coresFrom(at(spec, 'resources'), where),
         tls: tlsOf(object, namespace, name, host),
         primary: asText(at(status, 'currentPrimary')),
         systemIdentifier: asText(at(status, 'systemID')),
@@ -125,27 +139,49 @@ function tlsOf(
   };
 }
 
-/**
- * The owner of the application's database, which bootstrap makes together with its Secret: always with initdb, and
- * with the other ways when they name a database. Further roles are for the pool to list.
- */
+/** The owner of the application's database, and the further roles that the operator keeps for the cluster's owner. */
 function usersOf(spec: unknown, namespace: string, name: string): ApplicationUser[] {
+  // Roles are those of the cluster that it follows.
   if (isReplica(spec, name)) return [];
+  const owner = ownerOf(spec, namespace, name);
+  const managed = asList(at(spec, 'managed', 'roles'))
+    .map((role) => managedUser(role, namespace))
+    .filter((user) => user !== undefined);
+  return [
+    ...(owner === undefined ? [] : [owner]),
+    ...managed.filter((user) => user.name !== owner?.name),
+  ];
+}
+
+/** Made by bootstrap together with a Secret: always with initdb, and with the other ways when they name a database. */
+function ownerOf(spec: unknown, namespace: string, name: string): ApplicationUser | undefined {
   const bootstrap = at(spec, 'bootstrap');
   const restored = at(bootstrap, 'recovery') ?? at(bootstrap, 'pg_basebackup');
   const how = restored ?? at(bootstrap, 'initdb');
   const named = asText(at(how, 'database'));
-  if (restored !== undefined && named === undefined) return [];
+  if (restored !== undefined && named === undefined) return undefined;
   // It takes the databases and roles of another server over, as they are.
-  if (at(how, 'import', 'type') === 'monolith') return [];
-  return [
-    {
-      name: asText(at(how, 'owner')) ?? named ?? 'app',
-      namespace,
-      secret: asText(at(how, 'secret', 'name')) ?? `${name}-app`,
-      key: 'password',
-    },
-  ];
+  if (at(how, 'import', 'type') === 'monolith') return undefined;
+  return {
+    name: asText(at(how, 'owner')) ?? named ?? 'app',
+    namespace,
+    secret: asText(at(how, 'secret', 'name')) ?? `${name}-app`,
+    key: 'password',
+  };
+}
+
+/** Undefined for a role that is no application's: it may not log in, has no password, or may do too much. */
+function managedUser(role: unknown, namespace: string): ApplicationUser | undefined {
+  const name = asText(at(role, 'name'));
+  const secret = asText(at(role, 'passwordSecret', 'name'));
+  const refused =
+    at(role, 'ensure') === 'absent' ||
+    at(role, 'login') !== true ||
+    at(role, 'superuser') === true ||
+    at(role, 'replication') === true ||
+    at(role, 'disablePassword') === true;
+  if (name === undefined || secret === undefined || refused) return undefined;
+  return { name, namespace, secret, key: 'password' };
 }
 
 function isReplica(spec: unknown, name: string): boolean {

@@ -5,7 +5,9 @@ import type {
   ApplicationUser,
   Fault,
   Found,
+  PodKind,
   PostgresAdapter,
+  PostgresRef,
   RawObject,
   Role,
   ServerTls,
@@ -20,10 +22,18 @@ import {
   smallest,
   stopped,
 } from './managed.ts';
+import { clusterLabel, coresOfNodes, leaderOf } from './pods.ts';
 import { asCount, asList, asText, at, defined } from './raw.ts';
+
+/** Percona's operator keeps the labels of Crunchy's. */
+const LABELS = 'postgres-operator.crunchydata.com/';
+const CLUSTER = `${LABELS}cluster`;
+const INSTANCES = { [`${LABELS}data`]: 'postgres' };
+const pods: PodKind = { ...clusterLabel(CLUSTER, INSTANCES), roleLabel: `${LABELS}role` };
 
 /** Where the two differ. */
 interface Dialect {
+  readonly apiGroup: string;
   readonly kind: string;
   /** What `spec.users` without an entry means: no user, or the one of the cluster's own name. */
   readonly emptyMeansDefault: boolean;
@@ -49,6 +59,7 @@ const readsOf = ({ systemIdentifier, certificate, stop }: Dialect) => [
 ];
 
 const crunchys: Dialect = {
+  apiGroup: 'postgres-operator.crunchydata.com',
   kind: 'PostgresCluster',
   emptyMeansDefault: false,
   reserved: ['postgres'],
@@ -59,16 +70,18 @@ const crunchys: Dialect = {
 };
 
 export const crunchy: PostgresAdapter = {
-  apiGroup: 'postgres-operator.crunchydata.com',
+  apiGroup: crunchys.apiGroup,
   kind: crunchys.kind,
   // Served by every version that is still maintained; v1 only by the newest.
   version: 'v1beta1',
   plural: 'postgresclusters',
+  pods,
   reads: readsOf(crunchys),
   facts: (object, role, context) => facts(crunchys, object, role, context),
 };
 
 const perconas: Dialect = {
+  apiGroup: 'pgv2.percona.com',
   kind: 'PerconaPGCluster',
   emptyMeansDefault: true,
   reserved: ['postgres', 'monitor'],
@@ -79,24 +92,22 @@ const perconas: Dialect = {
 };
 
 export const percona: PostgresAdapter = {
-  apiGroup: 'pgv2.percona.com',
+  apiGroup: perconas.apiGroup,
   kind: perconas.kind,
   version: 'v2',
   plural: 'perconapgclusters',
+  pods,
   reads: readsOf(perconas),
   facts: (object, role, context) => facts(perconas, object, role, context),
 };
 
-function facts(
-  dialect: Dialect,
-  object: RawObject,
-  role: Role,
-  { clusterDomain }: AdapterContext,
-): Found {
+function facts(dialect: Dialect, object: RawObject, role: Role, context: AdapterContext): Found {
   const name = asText(object.metadata?.name);
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed(dialect.kind);
-  const where = `${dialect.kind} ${namespace}/${name}`;
+  const { apiGroup, kind } = dialect;
+  const where = `${kind} ${namespace}/${name}`;
+  const cluster = { apiGroup, kind, namespace, name };
   const { spec } = object;
   const sets = asList(at(spec, 'instances'));
   const instances = sets.reduce<number>((sum, set) => sum + (asCount(at(set, 'replicas')) ?? 1), 0);
@@ -113,32 +124,40 @@ function facts(
   return {
     ok: true,
     facts: {
-      host: `${name}-${role}.${namespace}.svc.${clusterDomain}`,
+      host: `${name}-${role}.${namespace}.svc.${context.clusterDomain}`,
       port: asCount(at(spec, 'port')) ?? 5432,
       instances,
       replicas: Math.max(0, instances - 1),
       maxConnections: maxConnections(places),
       reservedConnections: reservedConnections(places),
-      podSelector: {
-        'postgres-operator.crunchydata.com/cluster': name,
-        'postgres-operator.crunchydata.com/data': 'postgres',
-      },
+      podSelector: { [CLUSTER]: name, ...INSTANCES },
       tls: tlsOf(dialect, object, namespace, name),
       users: usersOf(dialect, spec, namespace, name),
+      ...coresOf(sets, where, context, cluster),
       ...defined({
-        milliCores: smallest(
-          sets.map((set, i) =>
-            coresFrom(
-              at(set, 'resources'),
-              `instance set ${asText(at(set, 'name')) ?? i} of ${where}`,
-            ),
-          ),
-        ),
+        primary: leaderOf(context.pods?.(cluster) ?? [], `${LABELS}role`),
         systemIdentifier: asText(at(object, ...dialect.systemIdentifier)),
         warning: warningOf(dialect, spec, role, where),
       }),
     },
   };
+}
+
+/** Any instance may become the primary, so the smallest set counts; one that says nothing may use all of its node. */
+function coresOf(
+  sets: readonly unknown[],
+  where: string,
+  context: AdapterContext,
+  cluster: PostgresRef,
+) {
+  const said = sets.map((set, i) =>
+    coresFrom(at(set, 'resources'), `instance set ${asText(at(set, 'name')) ?? i} of ${where}`),
+  );
+  const known = said.filter((cores) => cores !== undefined);
+  if (known.length === said.length && known.length > 0) return { milliCores: smallest(known) };
+  const nodes = coresOfNodes(context, cluster);
+  if (nodes.milliCores === undefined) return nodes;
+  return { milliCores: smallest([...known, nodes.milliCores]) };
 }
 
 /**

@@ -1,16 +1,17 @@
 // From what a pool says about its Postgres to the facts: the one entrance to the adapters.
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
-import type { Fault, Found, Lookup, ObjectKind, PostgresRef } from './adapter.ts';
+import type { Fault, Found, Lookup, ObjectKind, PodLookup, PostgresRef } from './adapter.ts';
 import { endpointFacts } from './endpoint.ts';
 import { adapterFor, knownKinds } from './table.ts';
 
-export type { Lookup, PostgresRef } from './adapter.ts';
+export type { Lookup, PodLookup, PostgresRef } from './adapter.ts';
 
 export interface FindContext {
   /** DNS domain of the Kubernetes cluster, usually "cluster.local". */
   readonly clusterDomain: string;
   /** Why objects of a kind cannot be had at all: it is not installed, or in no version that is known. */
   readonly kindFault?: (kind: ObjectKind) => Fault | undefined;
+  readonly pods?: PodLookup;
 }
 
 /** The object that a pool refers to, its namespace filled in; undefined with an endpoint. */
@@ -28,7 +29,7 @@ export function findPostgres(
   postgres: ConnectionPoolSpec['postgres'],
   poolNamespace: string,
   lookup: Lookup,
-  { clusterDomain, kindFault }: FindContext,
+  { clusterDomain, kindFault, pods }: FindContext,
 ): Found {
   if (postgres.endpoint !== undefined) return endpointFacts(postgres.endpoint);
   const ref = postgresRef(postgres, poolNamespace);
@@ -54,7 +55,8 @@ export function findPostgres(
       `spec.postgres.clusterRef: there is no ${ref.kind} ${ref.namespace}/${ref.name}: create it, or correct the name or namespace`,
     );
   }
-  return adapter.facts(object, postgres.role, { clusterDomain, lookup });
+  const known = pods === undefined ? {} : { pods };
+  return adapter.facts(object, postgres.role, { clusterDomain, lookup, ...known });
 }
 
 function fault(reason: string, message: string): Found {

@@ -66,16 +66,9 @@ export function coresFrom(resources: unknown, where: string): Sourced<number> | 
   return undefined;
 }
 
-/** The smallest of several: any of them may be the one that serves. Undefined when one says nothing. */
-export function smallest(
-  cores: readonly (Sourced<number> | undefined)[],
-): Sourced<number> | undefined {
-  let least: Sourced<number> | undefined;
-  for (const one of cores) {
-    if (one === undefined) return undefined;
-    if (least === undefined || one.value < least.value) least = one;
-  }
-  return least;
+/** The smallest of several, of which there has to be one: any of them may be the one that serves. */
+export function smallest(cores: readonly Sourced<number>[]): Sourced<number> {
+  return cores.reduce((least, one) => (one.value < least.value ? one : least));
 }
 
 export function fault(reason: string, message: string): Found {

@@ -7,7 +7,7 @@ import type {
   PostgresAdapter,
   RawObject,
   Role,
-  Sourced,
+  ServerFacts,
 } from './adapter.ts';
 import {
   malformed,
@@ -53,6 +53,7 @@ export const stackGres: PostgresAdapter = {
     ['spec', 'configurations', 'postgres', 'postgresql.conf'],
     ['spec', 'configurations', 'binding'],
     ['spec', 'pods', 'disableConnectionPooling'],
+    ['spec', 'postgres', 'ssl', 'enabled'],
     ['spec', 'postgresServices', 'primary', 'enabled'],
     ['spec', 'postgresServices', 'replicas', 'enabled'],
     ['spec', 'replicateFrom'],
@@ -120,8 +121,10 @@ function facts(object: RawObject, role: Role, { clusterDomain, lookup }: Adapter
         [`${asText(at(status, 'labelPrefix')) ?? 'stackgres.io/'}cluster-name`]: name,
       },
       users: usersOf(spec, namespace),
+      ...coresOf(spec, namespace, find),
       ...defined({
-        milliCores: coresOf(spec, namespace, find),
+        // Its CRD says so by default. The certificate signs itself, or the owner gives it without its CA.
+        encrypts: at(spec, 'postgres', 'ssl', 'enabled') === true ? (true as const) : undefined,
         primary: asText(at(primary, 'name')),
         warning: warningOf(spec, instances, role, where),
       }),
@@ -133,12 +136,14 @@ function coresOf(
   spec: unknown,
   namespace: string,
   find: (kind: string, name: string) => RawObject | undefined,
-): Sourced<number> | undefined {
+): Pick<ServerFacts, 'milliCores' | 'coresUnknown'> {
   const name = asText(at(spec, 'sgInstanceProfile'));
-  if (name === undefined) return NO_PROFILE;
+  if (name === undefined) return { milliCores: NO_PROFILE };
+  const profile = `SGInstanceProfile ${namespace}/${name}`;
   const milli = asMilliCores(at(find('SGInstanceProfile', name)?.spec, 'cpu'));
-  if (milli === undefined) return undefined;
-  return { value: milli, source: `cpu of SGInstanceProfile ${namespace}/${name}` };
+  // A profile always has cores, which are a limit.
+  if (milli === undefined) return { coresUnknown: `there is no ${profile} with cores yet` };
+  return { milliCores: { value: milli, source: `cpu of ${profile}` } };
 }
 
 /** The user of the binding that the owner offers. Without one it is the superuser, which is no application's. */

@@ -11,6 +11,7 @@ import type {
 } from './adapter.ts';
 import { setting, writtenSetting } from './command-line.ts';
 import { fault, malformed, noReplicas, together } from './managed.ts';
+import { coresOr } from './pods.ts';
 import {
   asCount,
   asList,
@@ -27,15 +28,28 @@ const POSTGRES_PORT = 5432;
 /** More replicas than anybody has; a number that was mistyped must not become a list of that length. */
 const MOST_HOSTS = 64;
 
+const GROUP = 'apps';
+const KIND = 'StatefulSet';
+
 export const statefulSet: PostgresAdapter = {
-  apiGroup: 'apps',
-  kind: 'StatefulSet',
+  apiGroup: GROUP,
+  kind: KIND,
   version: 'v1',
   plural: 'statefulsets',
+  pods: {
+    // Those of all StatefulSets but our own.
+    selector: 'statefulset.kubernetes.io/pod-name,app.kubernetes.io/managed-by!=spillway',
+    labels: [],
+    clusterOf: ({ metadata }) => {
+      const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true);
+      return owner?.kind === KIND ? asText(owner.name) : undefined;
+    },
+  },
   facts,
 };
 
-function facts(object: RawObject, role: Role, { clusterDomain }: AdapterContext): Found {
+function facts(object: RawObject, role: Role, context: AdapterContext): Found {
+  const { clusterDomain } = context;
   const name = asText(object.metadata?.name);
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) {
@@ -84,8 +98,14 @@ function facts(object: RawObject, role: Role, { clusterDomain }: AdapterContext)
       replicas: Math.max(0, instances - 1),
       maxConnections: setting(container, 'max_connections', where),
       reservedConnections: reservedOf(container, where),
+      primary: `${name}-${first}`,
+      ...coresOr(coresOf(container, asMap(at(spec, 'template', 'spec')), where), context, {
+        apiGroup: GROUP,
+        kind: KIND,
+        namespace,
+        name,
+      }),
       ...defined({
-        milliCores: coresOf(container, asMap(at(spec, 'template', 'spec')), where),
         podSelector: Object.keys(selector).length > 0 ? selector : undefined,
       }),
     } satisfies ServerFacts,

@@ -20,15 +20,25 @@ import {
   reservedConnections,
   stopped,
 } from './managed.ts';
+import { clusterLabel, coresOr, leaderOf } from './pods.ts';
 import { asCount, asList, asMap, asText, at, defined } from './raw.ts';
 
+/** Labels of the operator's own default configuration. */
+const ROLE = 'spilo-role';
+const APPLICATION = { application: 'spilo' };
+const CLUSTER = 'cluster-name';
+
+const GROUP = 'acid.zalan.do';
+const KIND = 'postgresql';
+
 export const zalando: PostgresAdapter = {
-  apiGroup: 'acid.zalan.do',
-  kind: 'postgresql',
+  apiGroup: GROUP,
+  kind: KIND,
   version: 'v1',
   plural: 'postgresqls',
   // Cores that the owner leaves to the operator are only in what the operator made.
   related: [{ apiGroup: 'apps', kind: 'StatefulSet', version: 'v1', plural: 'statefulsets' }],
+  pods: { ...clusterLabel(CLUSTER, APPLICATION), roleLabel: ROLE },
   reads: [
     ['spec', 'numberOfInstances'],
     ['spec', 'postgresql', 'parameters'],
@@ -45,11 +55,13 @@ export const zalando: PostgresAdapter = {
 /** As the operator itself wants it; other users are never made. */
 const USER_NAME = /^[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
 
-function facts(object: RawObject, role: Role, { clusterDomain, lookup }: AdapterContext): Found {
+function facts(object: RawObject, role: Role, context: AdapterContext): Found {
+  const { clusterDomain, lookup, pods } = context;
   const name = asText(object.metadata?.name);
   const namespace = asText(object.metadata?.namespace);
   if (name === undefined || namespace === undefined) return malformed('postgresql');
   const where = `postgresql ${namespace}/${name}`;
+  const cluster = { apiGroup: GROUP, kind: KIND, namespace, name };
   const { spec } = object;
   const instances = asCount(at(spec, 'numberOfInstances')) ?? 1;
   if (role === 'replicas' && instances < 2) {
@@ -68,11 +80,12 @@ function facts(object: RawObject, role: Role, { clusterDomain, lookup }: Adapter
       // Spilo, the image, computes it from the memory, from 100 up: the least is safe.
       maxConnections: maxConnections(places, 'the least that Spilo sets'),
       reservedConnections: reservedConnections(places),
-      podSelector: { application: 'spilo', 'cluster-name': name },
+      podSelector: { ...APPLICATION, [CLUSTER]: name },
       users: usersOf(spec, namespace, name),
+      ...coresOr(coresOf(spec, namespace, name, where, lookup), context, cluster),
       ...defined({
-        milliCores: coresOf(spec, namespace, name, where, lookup),
         tls: tlsOf(spec, namespace),
+        primary: leaderOf(pods?.(cluster) ?? [], ROLE),
         warning: warningOf(spec, instances, role, where),
       }),
     },
@@ -96,7 +109,7 @@ function coresOf(
 }
 
 /**
- * Users of the manifest, and the login roles of prepared databases. Left out: who may not log in; superusers; users
+ * Users of the manifest, and the login roles of prepared databases and their schemas. Left out: who may not log in; superusers; users
  * whose Secret is in another namespace (their names have a dot); users whose name changes when their Secret is rotated.
  */
 function usersOf(spec: unknown, namespace: string, cluster: string): ApplicationUser[] {
@@ -105,8 +118,12 @@ function usersOf(spec: unknown, namespace: string, cluster: string): Application
     .filter(([user, flags]) => !rotated.includes(user) && isOrdinary(flags))
     .map(([user]) => user);
   const prepared = Object.entries(asMap(at(spec, 'preparedDatabases')))
-    .filter(([, one]) => at(one, 'defaultUsers') === true && !asText(at(one, 'secretNamespace')))
-    .flatMap(([database]) => ['owner', 'reader', 'writer'].map((r) => `${database}_${r}_user`));
+    .filter(([, one]) => !asText(at(one, 'secretNamespace')))
+    .flatMap(([database, one]) => [
+      ...(at(one, 'defaultUsers') === true ? [database] : []),
+      ...schemasWithUsers(one).map((schema) => `${database}_${schema}`),
+    ])
+    .flatMap((prefix) => ['owner', 'reader', 'writer'].map((r) => `${prefix}_${r}_user`));
   const names = [...new Set([...listed, ...prepared])].filter((name) => USER_NAME.test(name));
   return names.map((name) => ({
     name,
@@ -114,6 +131,13 @@ function usersOf(spec: unknown, namespace: string, cluster: string): Application
     secret: secretName(name, cluster),
     key: 'password',
   }));
+}
+
+/** A schema of a prepared database can have login roles of its own, which are made together with its other roles. */
+function schemasWithUsers(database: unknown): string[] {
+  return Object.entries(asMap(at(database, 'schemas')))
+    .filter(([, one]) => at(one, 'defaultUsers') === true && at(one, 'defaultRoles') !== false)
+    .map(([schema]) => schema);
 }
 
 function isOrdinary(flags: unknown): boolean {

@@ -1,13 +1,17 @@
 // Reconciles one ConnectionBudget: makes it where the owner has none, and writes its ledger.
 import type { Condition } from '../api/conditions.ts';
 import type {
+  AllotmentRecord,
   ConnectionBudgetSpec,
   ConnectionBudgetStatus,
   ObservedServer,
+  SameServer,
 } from '../api/connection-budget.ts';
 import { API_VERSION } from '../api/resources.ts';
-import { budgetConditions } from '../core/budget-conditions.ts';
-import { budgetTarget } from '../core/budget-name.ts';
+import { budgetConditions, sameServerCondition } from '../core/budget-conditions.ts';
+import { budgetTarget, type PostgresTarget } from '../core/budget-name.ts';
+import type { ServerGroup } from '../core/identity/group.ts';
+import type { Gone } from '../core/ledger/claims.ts';
 import {
   type BudgetInput,
   type BudgetPlan,
@@ -19,16 +23,22 @@ import { specWithUsers } from '../core/pool/access.ts';
 import { mayAttach, namespaceMax } from '../core/pool/attach.ts';
 import { mergeConditions } from '../core/pool/conditions.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
-import { type KubeObject, refOf } from '../kube/types.ts';
+import { type KubeObject, keyOf, refOf } from '../kube/types.ts';
 import type { Found } from '../postgres/adapter.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { type Asked, askedOf } from './budget-asked.ts';
 import type { Context } from './context.ts';
-import { allAsked, asPool, axisFor, chargeOf } from './gather.ts';
+import { areComing } from './facts.ts';
+import { allAsked, asPool, axisFor, chargeOf, isLate } from './gather.ts';
+import { childrenOf, ownerOf, ROLES } from './groups.ts';
+import { clusterOf, groupOf, poolsOfGroup, rolesOf } from './links.ts';
 import { eventsOf } from './news.ts';
 import { sameJson } from './same.ts';
 import { factsWith } from './server-facts.ts';
-import { connectionBudgets } from './world.ts';
+import { connectionBudgets, type World } from './world.ts';
+
+/** What the facts are read from besides is there in less. */
+const COMING_SECONDS = 0.2;
 
 /** Kept while a pool holds connections: the ledger must not be lost under it. */
 export const HOLDERS_FINALIZER = 'spillway.dev/holders';
@@ -55,31 +65,51 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   }
   const spec = live.spec as ConnectionBudgetSpec;
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
-  const asked = askedOf(context, key, pools, status);
-  const servers = serversOf(context, key, pools, asked.observed);
+  if (areComing(context, spec.postgres, namespace)) return after(COMING_SECONDS);
+  const drawing = pools.filter((pool) => !isLate(pool, live));
+  const asked = askedOf(context, key, drawing, status);
+  const servers = serversOf(context, key, asked.observed);
+  const names = namesOf(context, live, servers);
+  const together = ROLES.flatMap((role) => poolsOfGroup(world, { budgetKey: key, role }));
   const inView = new Set(pools.map((pool) => pool.metadata.uid));
   const unseen = (status.allotments ?? []).filter((row) => !inView.has(row.uid));
-  const isProven = await context.proofs.look(context, key, unseen, run);
+  const isOfBudget = (row: AllotmentRecord) => row.of === 'ConnectionBudget';
+  const isProven = await context.proofs.look(
+    context,
+    key,
+    unseen.filter((row) => !isOfBudget(row)),
+    run,
+  );
+  const goneBudgets = await goneOf(context, unseen.filter(isOfBudget), run);
   const input: Omit<BudgetInput, 'inParts'> = {
     spec,
     status,
-    pools: pools.map((pool) => poolOf(context, pool, namespace, spec, servers)),
+    pools: drawing.map((pool) => poolOf(context, pool, key, servers)),
     servers,
-    gone: (uid) => context.proofs.of(key, uid),
-    mayRaise: pools.every((pool) => allAsked(context, asPool(pool))),
+    gone: (uid) => goneBudgets.get(uid) ?? context.proofs.of(key, uid),
+    mayRaise: together.every((pool) => allAsked(context, asPool(pool))),
     // What read pools still have on a replica that was promoted comes on top of what the primary's pools have.
     heldBack: new Set(
-      pools.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
+      together.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
     ),
+    groups: names.groups,
   };
   const { plan, seconds } = context.waiting.plan(
     waitingKey(key),
     (inParts) => planBudget({ ...input, inParts }),
     ({ withheld }) => withheld,
   );
-  const written = await write(context, live, status, plan, asked, run);
-  await finish(context, written, plan, pools.length, run);
-  const times = [seconds, isProven ? undefined : ASK_AGAIN_SECONDS].filter((t) => t !== undefined);
+  const isHeld = plan.allotments.length > 0 || drawing.length > 0 || isDrawnFrom(world, live);
+  const deleting = live.metadata.deletionTimestamp !== undefined;
+  const isTold = isHeld || !deleting;
+  const written = isTold ? await write(context, live, status, plan, asked, run) : live;
+  // After that it is known that somebody draws from it, or it would go as one that nobody needs.
+  for (const { sameAs } of plan.servers) {
+    if (sameAs !== undefined) await createAbove(context, live, sameAs, run);
+  }
+  await finish(context, written, isHeld, run);
+  const again = isProven ? undefined : ASK_AGAIN_SECONDS;
+  const times = [seconds, again, names.againSeconds].filter((t) => t !== undefined);
   return times.length === 0 ? done : after(Math.min(...times));
 }
 
@@ -87,32 +117,77 @@ function waitingKey(budgetKey: string): string {
   return `ConnectionBudget ${budgetKey}`;
 }
 
+/**
+ * Budgets that had a row and are gone, as the API server says: they go when nobody holds anything of them any more.
+ * A row of one that is only not in view stays.
+ */
+async function goneOf(
+  { client, world }: Context,
+  rows: readonly AllotmentRecord[],
+  run: Run,
+): Promise<ReadonlyMap<string, Gone>> {
+  const gone = new Map<string, Gone>();
+  for (const { uid, namespace, name } of rows) {
+    const isOne = (budget: KubeObject | undefined) =>
+      uid.split('/')[0] === (budget?.metadata.uid ?? '');
+    if (isOne(world.budgets.get(namespace, name))) continue;
+    const live = await client.get(connectionBudgets, { namespace, name }, { signal: run.signal });
+    if (!isOne(live)) gone.set(uid, 'pods');
+  }
+  return gone;
+}
+
+/** What is known of this budget's servers under other names. */
+function namesOf(
+  context: Context,
+  live: KubeObject,
+  servers: ReadonlyMap<Role, Found>,
+): {
+  readonly groups: ReadonlyMap<Role, ServerGroup>;
+  readonly againSeconds: number | undefined;
+} {
+  const groups = new Map<Role, ServerGroup>();
+  const times: number[] = [];
+  for (const [role, found] of servers) {
+    const together = found.ok
+      ? context.servers.of(context, keyOf(live.metadata), role, found.facts)
+      : undefined;
+    const { group, againSeconds } = groupOf(context, live, role, together, Date.now());
+    if (group !== undefined) groups.set(role, group);
+    if (againSeconds !== undefined) times.push(againSeconds);
+  }
+  return { groups, againSeconds: times.length === 0 ? undefined : Math.min(...times) };
+}
+
 function poolOf(
   context: Context,
   object: KubeObject,
-  namespace: string,
-  budget: ConnectionBudgetSpec,
+  budgetKey: string,
   servers: ReadonlyMap<Role, Found>,
 ): BudgetPool {
   const asked = asPool(object);
-  const server = servers.get(asked.spec.postgres.role);
+  const { role } = asked.spec.postgres;
+  const { budgetKey: ownerKey, spec: owner } = ownerOf(context.world, { budgetKey, role });
+  const home = ownerKey.slice(0, ownerKey.indexOf('/'));
+  const server = servers.get(role);
   const facts = server?.ok === true ? server.facts : undefined;
   const spec = specWithUsers(asked.spec, facts);
   const pool = { ...asked, spec };
   const axis = axisFor(context, pool);
-  const refused = !mayAttach(pool.metadata.namespace, namespace, budget)
-    ? 'its namespace may not attach pools'
-    : !axis.ok
-      ? axis.fault.reason
-      : spec.users === undefined
-        ? 'nobody says who its users are'
-        : undefined;
-  const max = namespaceMax(pool.metadata.namespace, namespace, budget);
+  const refused =
+    owner !== undefined && !mayAttach(pool.metadata.namespace, home, owner)
+      ? 'its namespace may not attach pools'
+      : !axis.ok
+        ? axis.fault.reason
+        : spec.users === undefined
+          ? 'nobody says who its users are'
+          : undefined;
+  const max = namespaceMax(pool.metadata.namespace, home, owner);
   return {
     uid: pool.metadata.uid,
     namespace: pool.metadata.namespace,
     name: pool.metadata.name,
-    createdAt: object.metadata.creationTimestamp ?? '',
+    createdAt: pool.metadata.creationTimestamp ?? '',
     spec: pool.spec,
     entries: axis.ok ? axis.entries.length : 1,
     ...(max === undefined ? {} : { namespaceMax: max }),
@@ -123,15 +198,14 @@ function poolOf(
   };
 }
 
-/** In the roles that pools ask for. */
+/** In the roles that pools ask for, here or under another name. */
 function serversOf(
   context: Context,
   key: string,
-  pools: readonly KubeObject[],
   observed: readonly ObservedServer[],
 ): Map<Role, Found> {
-  const roles = new Set(pools.map((pool) => asPool(pool).spec.postgres.role));
-  return new Map([...roles].map((role) => [role, factsWith(context, key, role, observed)]));
+  const roles = rolesOf(context.world, key);
+  return new Map(roles.map((role) => [role, factsWith(context, key, role, observed)]));
 }
 
 async function create(
@@ -141,7 +215,27 @@ async function create(
   pool: KubeObject,
   run: Run,
 ): Promise<void> {
-  const postgres = budgetTarget(asPool(pool).spec.postgres);
+  await make(context, { namespace, name }, budgetTarget(asPool(pool).spec.postgres), run);
+}
+
+/** The budget that another one is to draw from, where no pool has asked for it yet. */
+async function createAbove(
+  context: Context,
+  live: KubeObject,
+  { namespace, name, reason }: SameServer,
+  run: Run,
+): Promise<void> {
+  if (reason !== 'SameCluster' || context.world.budgets.get(namespace, name) !== undefined) return;
+  const target = clusterOf(context, live, `${namespace}/${name}`);
+  if (target !== undefined) await make(context, { namespace, name }, target, run);
+}
+
+async function make(
+  context: Context,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  postgres: PostgresTarget,
+  run: Run,
+): Promise<void> {
   const budget = {
     apiVersion: API_VERSION,
     kind: connectionBudgets.kind,
@@ -176,7 +270,11 @@ async function write(
     observedGeneration: generation,
     conditions: mergeConditions(
       before.conditions,
-      [...budgetConditions(plan), ...asked.judged],
+      [
+        ...budgetConditions(plan, live.metadata.deletionTimestamp !== undefined),
+        ...sameServerCondition(plan),
+        ...asked.judged,
+      ],
       generation,
       context.now(),
     ) as Condition[],
@@ -203,18 +301,11 @@ async function write(
  * The finalizer stays while somebody holds; a budget that we made and nobody changed goes with its last pool. Each
  * against the version that the plan was made from and written to: a row that somebody added since is not lost with it.
  */
-async function finish(
-  context: Context,
-  live: KubeObject,
-  plan: BudgetPlan,
-  pools: number,
-  run: Run,
-): Promise<void> {
+async function finish(context: Context, live: KubeObject, held: boolean, run: Run): Promise<void> {
   const { client, world } = context;
   const { namespace = '', name, uid, resourceVersion, generation } = live.metadata;
   const finalizers = live.metadata.finalizers ?? [];
   const deleting = live.metadata.deletionTimestamp !== undefined;
-  const held = plan.allotments.length > 0 || pools > 0;
   const ours = live.metadata.labels?.['app.kubernetes.io/managed-by'] === 'spillway';
   const has = finalizers.includes(HOLDERS_FINALIZER);
   const rest = finalizers.filter((f) => f !== HOLDERS_FINALIZER);
@@ -239,6 +330,12 @@ async function finish(
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw error;
   }
+}
+
+/** Another budget draws from it, and may have no row yet. */
+function isDrawnFrom(world: World, live: KubeObject): boolean {
+  const budgetKey = keyOf(live.metadata);
+  return ROLES.some((role) => childrenOf(world, { budgetKey, role }).length > 0);
 }
 
 function prune(version: { uid: string | undefined; resourceVersion: string | undefined }) {

@@ -288,6 +288,7 @@ function digest(record: Omit<PodConsole, 'podUid' | 'at'>): string {
   return JSON.stringify([
     follows,
     failure,
+    observation?.version,
     observation?.mark?.text,
     observation?.userMarks.at(-1),
     pauseStateOf(observation),

@@ -38,17 +38,23 @@ export interface Context {
   readonly settings: RenderSettings;
   /** Pools that were seen and have no row in their budget yet: since when, in milliseconds of this process. */
   readonly newcomers: Map<string, number>;
+  /** Servers that were not asked yet who they are: since when a pod could, in milliseconds since 1970. */
+  readonly newServers: Map<string, number>;
   /** The present time, RFC 3339 in seconds. */
   readonly now: () => string;
 }
 
 /** Finds Postgres objects in the stores. */
 export function lookupIn(world: World): Lookup {
-  return (ref) => world.postgres.get(ref);
+  return (ref) => world.find(ref);
 }
 
 /** What finding a Postgres needs besides. */
 export function findContext({ world, settings }: Pick<Context, 'world' | 'settings'>): FindContext {
   const { clusterDomain } = settings;
-  return { clusterDomain, kindFault: (kind) => world.postgres.faultOf(kind) };
+  return {
+    clusterDomain,
+    kindFault: (kind) => world.postgres.faultOf(kind),
+    pods: world.instances.pods,
+  };
 }

@@ -1,9 +1,11 @@
 // From the stores to what the plans are made from.
+import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import { charge } from '../core/ledger/state.ts';
 import { type AxisOf, axisNameOf, axisOf } from '../core/plan-pool.ts';
 import { isOwnedBy } from '../core/pool/labels.ts';
+import { comesTooLate } from '../core/pool/late.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { readConsoleSecret } from '../core/pool/objects/console-secret.ts';
 import { USER_LIST_KEY } from '../core/pool/paths.ts';
@@ -23,7 +25,7 @@ import { statusOf } from './world.ts';
 /** The API server has checked and completed the object; what it does not know is checked by the plan. */
 export function asPool(object: KubeObject): ConnectionPool {
   const { name, namespace = '', uid = '', resourceVersion = '', generation = 0 } = object.metadata;
-  const { deletionTimestamp } = object.metadata;
+  const { creationTimestamp, deletionTimestamp } = object.metadata;
   return {
     metadata: {
       name,
@@ -31,6 +33,7 @@ export function asPool(object: KubeObject): ConnectionPool {
       uid,
       resourceVersion,
       generation,
+      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
     },
     spec: object.spec as ConnectionPoolSpec,
@@ -87,6 +90,18 @@ export function readList(
   const seed = readConsoleSecret(dataOf(consoleSecret))?.markSecret;
   if (encoded === undefined || seed === undefined) return undefined;
   return { text: Buffer.from(encoded, 'base64').toString('utf8'), seed };
+}
+
+/** See `comesTooLate`. */
+export function isLate(pool: KubeObject, budget: KubeObject | undefined): boolean {
+  const { uid = '', creationTimestamp = '' } = pool.metadata;
+  return comesTooLate(
+    { uid, createdAt: creationTimestamp, taken: statusOf(pool).allotment },
+    {
+      deletedAt: budget?.metadata.deletionTimestamp,
+      status: budget?.status as ConnectionBudgetStatus | undefined,
+    },
+  );
 }
 
 /** The sum of the charges of a pool's holders; infinite when one is unknown. */

@@ -94,7 +94,7 @@ export function createOperator(options: OperatorOptions): Operator {
   };
   const health = new Health({ world, engine, onChange: wake.pool });
   registerPoolMetrics(metrics, world, health, Date.now);
-  const renewals = new Renewals({ world, settings });
+  const renewals = new Renewals({ world, settings, engine });
   const consoles = new Consoles({
     world,
     client,
@@ -152,6 +152,7 @@ export function createOperator(options: OperatorOptions): Operator {
     events,
     settings,
     newcomers: new Map(),
+    newServers: new Map(),
     now: () => new Date().toISOString().replace(/\.[0-9]+Z$/, 'Z'),
   };
   const common = { log, metrics, maxBackoffSeconds: MAX_BACKOFF_SECONDS };

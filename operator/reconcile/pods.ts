@@ -26,7 +26,8 @@ const stuck: Readonly<Record<string, string>> = {
   ImagePullBackOff: 'the image cannot be pulled: check spec.pooler.image and imagePullSecrets',
   ErrImageNeverPull: 'the image is not on the node, and imagePullPolicy is Never',
   InvalidImageName: 'the name of the image is not valid: check spec.pooler.image',
-  CrashLoopBackOff: 'the pooler ends as soon as it starts: see its log',
+  CrashLoopBackOff:
+    'the pooler ends as soon as it starts: see its log, and check that spec.pooler.image has PgBouncer 1.25.2 or newer',
   CreateContainerConfigError:
     'the container cannot be made: a Secret or ConfigMap that it needs is missing',
   CreateContainerError: 'the container cannot be made: see the events of the pod',

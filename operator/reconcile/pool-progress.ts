@@ -3,8 +3,10 @@ import { leftInWords } from '../core/drain/left.ts';
 import { drainingSince } from '../core/drain/read-pod.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { fileGeneration, type HolderState, isConfirmed } from '../core/ledger/state.ts';
+import type { TooOldPod } from '../core/pool/findings.ts';
 import type { PoolObjects } from '../core/pool/read.ts';
 import type { RawObject } from '../postgres/adapter.ts';
+import type { Consoles } from './consoles.ts';
 import type { Context } from './context.ts';
 import { isReady } from './pods.ts';
 
@@ -25,6 +27,21 @@ export function silentPod({ consoles }: Context, pods: readonly RawObject[]): st
     if (failure !== undefined && isReady(pod)) return `${pod.metadata?.name}: ${failure}`;
   }
   return undefined;
+}
+
+/** Pods that stay and whose process is older than what Spillway relies on, with its version. */
+export function tooOldPods(
+  { consoles, engine }: Pick<Context, 'engine'> & { readonly consoles: Pick<Consoles, 'records'> },
+  pods: readonly RawObject[],
+): TooOldPod[] {
+  return pods
+    .filter((pod) => pod.metadata?.deletionTimestamp === undefined)
+    .filter((pod) => drainingSince(pod) === undefined)
+    .flatMap(({ metadata: { name = '', uid = '' } = {} }) => {
+      const version = consoles.records.get(uid)?.observation?.version ?? '';
+      return engine.tooOld(version) ? [{ name, version, oldest: engine.oldestVersion }] : [];
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Processes that run with their file, which has used all that they were given, and with the list of users. */

@@ -16,7 +16,8 @@ import type { Leaving } from './leaving.ts';
 import { eventsOf } from './news.ts';
 import { lookAtPauseEnd, pauseFindings } from './pause.ts';
 import { podFacts } from './pods.ts';
-import { confirmedOf, drainingNow, silentPod } from './pool-progress.ts';
+import { confirmedOf, drainingNow, silentPod, tooOldPods } from './pool-progress.ts';
+import { shrunkBudget } from './pool-share.ts';
 import type { Replacing } from './roll.ts';
 import { sameJson } from './same.ts';
 import { connectionPools, statusOf } from './world.ts';
@@ -68,6 +69,7 @@ export async function writeStatus(
     toReplace: said.replacing?.count ?? 0,
     restartFor: said.replacing?.restartFor ?? [],
     draining: drainingNow(context, objects?.pods ?? []),
+    tooOld: tooOldPods(context, objects?.pods ?? []),
     silent: silentPod(context, objects?.pods ?? []),
     leaving: said.leaving?.words ?? [],
   };
@@ -78,6 +80,7 @@ export async function writeStatus(
         allotted: ledger.allotment.connections,
         charged: ledger.holders.charged,
         unproven: ledger.holders.unproven,
+        shrunkTo: shrunkBudget(context, said.budgetKey, pool),
       }),
       podsReady(pods, now.fault),
       configApplied(pods),

@@ -1,17 +1,21 @@
 // What the ledger and sizing have for one pool: its row, whether it may attach, its share in numbers and words.
-import type { ConnectionBudgetSpec, ConnectionBudgetStatus } from '../api/connection-budget.ts';
+import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
-import { attachFault } from '../core/pool/attach.ts';
+import { ASKED_FIRST } from '../core/plan-budget.ts';
 import { explanationOf } from '../core/pool/explanation.ts';
 import { type Finding, shareGranted, unknown } from '../core/pool/findings.ts';
+import { lateFault } from '../core/pool/late.ts';
 import { ASSUMED_MILLI_CORES } from '../core/sizing/server-budget.ts';
 import { podSizes, type SizedPool, sizingNumbers } from '../core/sizing/size-server.ts';
 import { sourcesOf } from '../core/sizing/sources.ts';
-import type { ServerFacts } from '../postgres/adapter.ts';
+import type { KubeObject } from '../kube/types.ts';
+import type { Fault, ServerFacts } from '../postgres/adapter.ts';
 import { type CountedClients, clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
+import { asPool, isLate } from './gather.ts';
+import { attachFaultAt, ownerOf } from './groups.ts';
 
 export function rowOf(context: Context, budgetKey: string | undefined, pool: ConnectionPool) {
   const budget = budgetKey === undefined ? undefined : context.world.budgets.getKey(budgetKey);
@@ -21,17 +25,34 @@ export function rowOf(context: Context, budgetKey: string | undefined, pool: Con
   );
 }
 
-export function refusal(
+/** The budget of the pool's server, while it is less than what pools hold; as the ConnectionBudget says it. */
+export function shrunkBudget(
   context: Context,
   budgetKey: string | undefined,
   pool: ConnectionPool,
-): { finding: Finding } | undefined {
+): number | undefined {
   const budget = budgetKey === undefined ? undefined : context.world.budgets.getKey(budgetKey);
-  if (budget === undefined || budgetKey === undefined) return undefined;
-  const owner = budget.spec as ConnectionBudgetSpec;
-  const fault = attachFault(pool.metadata.namespace, budgetKey, owner);
-  if (fault === undefined) return undefined;
-  return { finding: { type: 'ShareGranted', status: 'False', ...fault, effect: 'stalled' } };
+  const { servers = [] } = (budget?.status ?? {}) as ConnectionBudgetStatus;
+  const server = servers.find((s) => s.name === pool.spec.postgres.role);
+  return (server?.over ?? 0) > 0 ? server?.budget : undefined;
+}
+
+/** Why the pool may not draw from its budget. */
+export function refusal(
+  context: Context,
+  budgetKey: string | undefined,
+  object: KubeObject,
+): { finding: Finding } | undefined {
+  if (budgetKey === undefined) return undefined;
+  const refused = (fault: Fault, effect: Finding['effect']) => ({
+    finding: { type: 'ShareGranted', status: 'False', ...fault, effect } as const,
+  });
+  const { namespace = '' } = object.metadata;
+  const { role } = asPool(object).spec.postgres;
+  const fault = attachFaultAt(context.world, namespace, { budgetKey, role });
+  if (fault !== undefined) return refused(fault, 'stalled');
+  const budget = context.world.budgets.getKey(budgetKey);
+  return isLate(object, budget) ? refused(lateFault(budgetKey), 'waiting') : undefined;
 }
 
 export interface Share {
@@ -53,9 +74,9 @@ export function shareOf(
   if (facts === undefined || budgetKey === undefined) {
     return { finding: unknown('ShareGranted', 'The Postgres has to be found first.') };
   }
-  const { world } = context;
-  const budget = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
+  const ledgerObject = context.world.budgets.getKey(budgetKey);
   const { role } = pool.spec.postgres;
+  const { budgetKey: ownerKey, spec: owner } = ownerOf(context.world, { budgetKey, role });
   const { pools, server } = context.servers.of(context, budgetKey, role, facts);
   const own = pools.find((p) => p.uid === pool.metadata.uid);
   if (own === undefined) return { finding: unknown('ShareGranted', 'The pool is being read.') };
@@ -72,16 +93,18 @@ export function shareOf(
       ...(share?.shortage === undefined ? {} : { shortage: share.shortage }),
       ...(share?.groupIsFull === undefined ? {} : { groupIsFull: share.groupIsFull }),
       namespace: pool.metadata.namespace,
-      budget: budgetKey,
+      budget: ownerKey,
+      ...(ledgerObject?.metadata.deletionTimestamp === undefined ? {} : { budgetIsDeleted: true }),
       explanation,
+      ...(rowOf(context, budgetKey, pool)?.why === ASKED_FIRST ? { waitsFor: ASKED_FIRST } : {}),
     }),
     sizing: {
       ...sizingNumbers(server, sized, counted.limit.max),
       explanation,
       sources: sourcesOf({
         server,
-        owner: budget,
-        budgetName: budgetKey,
+        owner,
+        budgetName: ownerKey,
         pools,
         pool: sized,
         maxClientConn: counted.limit,

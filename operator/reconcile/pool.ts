@@ -26,7 +26,7 @@ import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import { applyBindings } from './bindings.ts';
 import { clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
-import { findFacts } from './facts.ts';
+import { areComing, findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, objectsOf } from './gather.ts';
 import { leavingUsers, switchedFault, tellLeaving } from './leaving.ts';
 import { drainPods, labelPods } from './pod-drains.ts';
@@ -44,6 +44,8 @@ import { statusOf } from './world.ts';
 
 /** More rounds than a plan can need; what is left comes with the next wake. */
 const MAX_ROUNDS = 8;
+/** What the facts are read from besides is there in less. */
+const COMING_SECONDS = 0.2;
 /** A new pool waits so long for its row before it says that it has none. */
 const ROW_SECONDS = 10;
 
@@ -75,6 +77,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const asked = asPool(object);
   const { namespace } = asked.metadata;
   const found = findFacts(context, asked.spec.postgres, namespace);
+  if (areComing(context, asked.spec.postgres, namespace)) return after(COMING_SECONDS);
   const facts = found.ok ? found.facts : undefined;
   const access = accessOf(asked.spec, namespace, facts);
   const pool: ConnectionPool = { ...asked, spec: access.spec };
@@ -107,7 +110,9 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   if (server.ok) findings.push(coresKnown(server.facts, '1 core'));
 
   const row = rowOf(context, budgetKey, pool);
-  if (awaitsRow(context, object, row !== undefined)) return after(ROW_SECONDS);
+  const refused = refusal(context, budgetKey, object);
+  const isExpected = row === undefined && refused === undefined;
+  if (awaitsRow(context, object, !isExpected)) return after(ROW_SECONDS);
   if (context.workloads.reading(pool.spec)) return after(1);
   const cached = objectsOf(context, pool);
   const switched = switchedFault(context, cached, axis.axis, pool.spec.databases);
@@ -128,7 +133,6 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const ca = tls?.ca === undefined ? undefined : world.secrets.get(namespace, tls.ca.name);
   const caFault = tls?.found === true && ca === undefined ? caMissing(namespace, tls) : undefined;
   findings.push(credentialsFound(caFault === undefined ? faults : [...faults, caFault]));
-  const refused = refusal(context, budgetKey, pool);
   const share: Share =
     refused ??
     shareOf(

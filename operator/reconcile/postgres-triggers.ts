@@ -30,6 +30,9 @@ export function connectPostgresTriggers(options: PostgresTriggerOptions): void {
       for (const pool of relatedPools(world, kind, ref)) onPostgres(pool);
     });
   }
+  world.instances.onChange(({ apiGroup, kind, namespace, name }) => {
+    for (const pool of poolsOf(world, `${apiGroup}/${kind}/${namespace}/${name}`)) onPostgres(pool);
+  });
   world.postgres.definitions.onChange((change) => {
     if (change.type === 'updated') return;
     const kinds = world.postgres.watched.filter(
@@ -101,11 +104,12 @@ function factsOf(
   const { postgres } = pool.spec as ConnectionPoolSpec;
   const lookup = (ref: PostgresRef) => {
     onLookup(ref);
-    return world.postgres.get(ref);
+    return world.find(ref);
   };
   // No name of a host is looked at here, so any domain will do.
   const found = findPostgres(postgres, pool.metadata.namespace ?? '', lookup, {
     clusterDomain: 'cluster.local',
+    pods: world.instances.pods,
   });
   return found.ok ? found.facts : undefined;
 }

@@ -13,7 +13,7 @@ import {
   topologyOf,
 } from '../core/pool/renewal.ts';
 import type { RenderSettings } from '../core/pool/view.ts';
-import type { Observation } from '../engines/engine.ts';
+import type { Engine, Observation } from '../engines/engine.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { RawObject } from '../postgres/adapter.ts';
 import { findFacts } from './facts.ts';
@@ -23,6 +23,7 @@ import { statusOf, type World } from './world.ts';
 interface Known {
   readonly world: World;
   readonly settings: RenderSettings;
+  readonly engine: Pick<Engine, 'tooOld'>;
 }
 
 /** In memory only: after a restart of the operator a process that is not proven is told once more. */
@@ -38,7 +39,7 @@ export class Renewals {
   look(
     poolKey: string,
     podUid: string,
-    { sessions }: Observation,
+    { sessions, version }: Observation,
     now: number,
   ): RenewalStep | undefined {
     const object = this.#known.world.pools.getKey(poolKey);
@@ -51,6 +52,8 @@ export class Renewals {
         ? before
         : { wanted, since: now, proven: false };
     const step = nextRenewal(renewal, sessions.closing ?? 0, now);
+    // It did what it was told, as far as it knows; nothing is given on its word.
+    if (step === 'proven' && this.#known.engine.tooOld(version)) return undefined;
     this.#byPod.set(podUid, { ...renewal, proven: step === 'proven' });
     return step === 'proven' && renewal.proven ? undefined : step;
   }
@@ -82,7 +85,10 @@ export class Renewals {
 
   /** Whether sessions of the read pool may still be on the pod that is the primary now. */
   mayBeOnPrimary(object: KubeObject): boolean {
-    const wanted = this.#wanted(asPool(object));
+    const { namespace = '', name } = object.metadata;
+    // A pool that cannot start has no session anywhere.
+    const runs = this.#known.world.podsOf(namespace, name).some((pod) => podAddress(pod));
+    const wanted = runs ? this.#wanted(asPool(object)) : undefined;
     return wanted !== undefined && !hasLeft(statusOf(object).topology, wanted);
   }
 
@@ -98,9 +104,9 @@ export class Renewals {
       .sort();
   }
 
-  #wanted({ metadata, spec }: ConnectionPool): Topology | undefined {
+  #wanted({ metadata, spec, status }: ConnectionPool): Topology | undefined {
     if (spec.postgres.role !== 'replicas') return undefined;
     const found = findFacts(this.#known, spec.postgres, metadata.namespace);
-    return found.ok ? topologyOf(found.facts) : undefined;
+    return found.ok ? topologyOf(found.facts, status.topology) : undefined;
   }
 }

@@ -6,12 +6,14 @@ import type {
   ObservedServer,
 } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
-import { withObserved } from '../core/sizing/observed.ts';
+import { declaredFacts as declared } from '../core/sizing/declared.ts';
+import { leastOf, type ObservedLimits, withObserved } from '../core/sizing/observed.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Found, ServerFacts } from '../postgres/adapter.ts';
 import { type EndpointSaid, endpointsFacts } from '../postgres/endpoint.ts';
 import type { Context } from './context.ts';
 import { findFacts } from './facts.ts';
+import { namesOfServer, poolsOfBudget, ROLES, rootOf } from './groups.ts';
 import type { World } from './world.ts';
 
 type Ground = Pick<Context, 'world' | 'settings'>;
@@ -29,25 +31,36 @@ export function factsWith(
   role: Role,
   observed: readonly ObservedServer[],
 ): Found {
+  const { world } = context;
   const found = declaredFacts(context, budgetKey, role);
-  const words = observed.find((one) => one.server === role);
+  const root = rootOf(world, { budgetKey, role });
+  const words = leastOf(
+    namesOfServer(world, root).flatMap((one) => {
+      const isOwn = one.budgetKey === budgetKey;
+      const all = isOwn ? observed : writtenObserved(world, one.budgetKey);
+      return all.filter(({ server }) => server === one.role);
+    }),
+  );
   return found.ok && words !== undefined
-    ? { ok: true, facts: put(found.facts, words, role) }
+    ? { ok: true, facts: put(found.facts, words, root.role) }
     : found;
 }
 
-/** What the object says, or the pools of an endpoint; without the server's own word. */
-export function declaredFacts(context: Ground, budgetKey: string, role: Role): Found {
+/** What the object says, or the pools of an endpoint by all its names; without the server's own word. */
+export function declaredFacts(context: Ground, anyKey: string, anyRole: Role): Found {
   const { world } = context;
-  const spec = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
-  const home = budgetKey.slice(0, budgetKey.indexOf('/'));
-  const clusterRef = spec?.postgres.clusterRef;
-  if (clusterRef !== undefined) {
-    return findFacts(context, { clusterRef: { ...clusterRef, namespace: home }, role }, home);
-  }
-  const pools = world.pools
-    .byIndex('budget', budgetKey)
-    .filter((pool) => pool.metadata.deletionTimestamp === undefined);
+  const { budgetKey, role } = rootOf(world, { budgetKey: anyKey, role: anyRole });
+  const owner = (world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined)
+    ?.postgres;
+  // Where an object speaks, its many pools are not asked: every look at every pool comes here.
+  const keys = new Set(
+    owner?.clusterRef !== undefined
+      ? []
+      : ROLES.flatMap((one) =>
+          namesOfServer(world, { budgetKey, role: one }).map((name) => name.budgetKey),
+        ),
+  );
+  const pools = [...keys].flatMap((key) => poolsOfBudget(world, key));
   const known = endpoints.get(world)?.get(budgetKey);
   if (
     known?.specs.length === pools.length &&
@@ -56,22 +69,18 @@ export function declaredFacts(context: Ground, budgetKey: string, role: Role): F
   ) {
     return known.found;
   }
-  const said: EndpointSaid[] = [];
-  for (const pool of pools) {
-    const { postgres } = pool.spec as ConnectionPoolSpec;
-    const { namespace = '', name } = pool.metadata;
-    if (postgres.clusterRef !== undefined) {
-      return findFacts(context, { ...postgres, role }, namespace);
-    }
-    if (postgres.endpoint !== undefined) {
-      said.push({ endpoint: postgres.endpoint, by: `ConnectionPool ${namespace}/${name}` });
-    }
-  }
-  if (said.length > 0) return endpointOf(world, budgetKey, pools, said);
-  return {
-    ok: false,
-    fault: { reason: 'PostgresNotNamed', message: `no pool of ${budgetKey} names a Postgres` },
-  };
+  return declared({
+    budgetKey,
+    owner,
+    role,
+    pools: pools.map(({ metadata: { namespace = '', name }, spec }) => ({
+      namespace,
+      name,
+      postgres: (spec as ConnectionPoolSpec).postgres,
+    })),
+    find: (postgres, namespace) => findFacts(context, postgres, namespace),
+    together: (said) => endpointOf(world, budgetKey, pools, said),
+  });
 }
 
 export function writtenObserved(world: World, budgetKey: string): readonly ObservedServer[] {
@@ -82,7 +91,7 @@ export function writtenObserved(world: World, budgetKey: string): readonly Obser
 /** By the facts; a server says the same for months, and every look at every pool asks. */
 const puts = new WeakMap<ServerFacts, Map<string, ServerFacts>>();
 
-function put(facts: ServerFacts, observed: ObservedServer, role: Role): ServerFacts {
+function put(facts: ServerFacts, observed: ObservedLimits, role: Role): ServerFacts {
   const { maxConnections, superuserReserved, reserved, inRecovery, systemIdentifier } = observed;
   const text = [role, maxConnections, superuserReserved, reserved, inRecovery, systemIdentifier];
   const key = text.join(' ');

@@ -9,6 +9,7 @@ import type { KubeObject } from '../kube/types.ts';
 import type { ServerFacts } from '../postgres/adapter.ts';
 import type { Context } from './context.ts';
 import { axisFor } from './gather.ts';
+import { namesOfServer, poolsOfServer, rootOf } from './groups.ts';
 
 export interface ServerPools {
   readonly pools: readonly SizedPool[];
@@ -32,20 +33,19 @@ export class Servers {
     facts: ServerFacts,
   ): ServerPools {
     const { world } = context;
-    const owner = world.budgets.getKey(budgetKey)?.spec as ConnectionBudgetSpec | undefined;
-    const objects = world.pools
-      .byIndex('budget', budgetKey)
-      .filter((pool) => pool.metadata.deletionTimestamp === undefined)
-      .filter((pool) => specOf(pool).postgres.role === role);
+    // By whatever name a pool reaches the server: all of its pools share what it has.
+    const root = rootOf(world, { budgetKey, role });
+    const owner = world.budgets.getKey(root.budgetKey)?.spec as ConnectionBudgetSpec | undefined;
+    const objects = namesOfServer(world, root).flatMap((one) => poolsOfServer(world, one));
     const specs = objects.map((pool) => pool.spec);
-    const key = `${budgetKey} ${role}`;
+    const key = `${root.budgetKey} ${root.role}`;
     const known = this.#known.get(key);
     if (known !== undefined && known.facts === facts && known.owner === owner) {
       if (specs.length === known.specs.length && specs.every((s, i) => s === known.specs[i])) {
         return known;
       }
     }
-    const home = budgetKey.slice(0, budgetKey.indexOf('/'));
+    const home = root.budgetKey.slice(0, root.budgetKey.indexOf('/'));
     const pools = objects.flatMap((pool) => sized(context, pool, home, owner, facts));
     const server = sizeServer(facts, owner, pools);
     const made: Known = { pools, server, facts, owner, specs };

@@ -10,8 +10,10 @@ import type { KubeObject } from '../kube/types.ts';
 import type { Consoles } from './consoles.ts';
 import type { Drains } from './drains.ts';
 import type { Inquiries, ServerRole } from './inquiries.ts';
+import { budgetsOfGroup, connectLinkTriggers } from './link-triggers.ts';
 import type { Passwords } from './passwords.ts';
 import { isReady } from './pods.ts';
+import { poolsConcerned } from './pools-concerned.ts';
 import { connectPostgresTriggers } from './postgres-triggers.ts';
 import { statusOf, type World } from './world.ts';
 
@@ -43,15 +45,19 @@ export function connectTriggers(options: TriggerOptions): void {
   const budgetOf = (pool: KubeObject) => world.budgetOf(pool, options.operatorNamespace);
   const wakeBudgetOf = (pool: KubeObject) => {
     const key = budgetOf(pool);
-    if (key !== undefined) wake.budget(key);
+    // By whatever name: all pools of a server share what it has.
+    if (key !== undefined) for (const one of budgetsOfGroup(world, key)) wake.budget(one);
   };
   const wakeBudgetOfSoon = (pool: KubeObject) => {
     const key = budgetOf(pool);
     if (key !== undefined) wake.budgetSoon(key);
   };
   const wakePoolsOf = (budgetKey: string) => {
-    for (const pool of world.pools.byIndex('budget', budgetKey)) wake.pool(keyOf(pool));
+    for (const key of budgetsOfGroup(world, budgetKey)) {
+      for (const pool of world.pools.byIndex('budget', key)) wake.pool(keyOf(pool));
+    }
   };
+  connectLinkTriggers(world, wake);
 
   world.pools.onChange((change) => {
     if (change.type !== 'updated') {
@@ -85,7 +91,12 @@ export function connectTriggers(options: TriggerOptions): void {
     }
     // Everybody's size comes from what the server said.
     if (observedText(change.new) !== observedText(change.old)) wakePoolsOf(change.key);
-    for (const key of poolsWithNewRow(change.old, change.new)) wake.pool(key);
+    const { keys, roles } = poolsConcerned(statusOfBudget(change.old), statusOfBudget(change.new));
+    for (const key of keys) wake.pool(key);
+    if (roles.size === 0) return;
+    for (const pool of world.pools.byIndex('budget', change.key)) {
+      if (roles.has(roleOf(pool))) wake.pool(keyOf(pool));
+    }
   });
 
   for (const shelf of [
@@ -223,24 +234,12 @@ function ledgerText(pool: KubeObject): string {
   return JSON.stringify([allotment, grants, topology]);
 }
 
-function observedText(budget: KubeObject): string {
-  return JSON.stringify((budget.status as ConnectionBudgetStatus | undefined)?.observed ?? []);
+function statusOfBudget(budget: KubeObject): ConnectionBudgetStatus {
+  return (budget.status ?? {}) as ConnectionBudgetStatus;
 }
 
-function poolsWithNewRow(old: KubeObject, next: KubeObject): string[] {
-  const text = (budget: KubeObject) => {
-    const rows = ((budget.status ?? {}) as ConnectionBudgetStatus).allotments ?? [];
-    return new Map(
-      rows.map((r) => [
-        `${r.namespace}/${r.name}`,
-        `${r.uid} ${r.connections} ${r.serial} ${r.target}`,
-      ]),
-    );
-  };
-  const before = text(old);
-  const after = text(next);
-  const keys = new Set([...before.keys(), ...after.keys()]);
-  return [...keys].filter((key) => before.get(key) !== after.get(key));
+function observedText(budget: KubeObject): string {
+  return JSON.stringify(statusOfBudget(budget).observed ?? []);
 }
 
 function budgetsWithRowOf(world: World, uid: string | undefined): string[] {

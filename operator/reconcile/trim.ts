@@ -3,6 +3,7 @@
 import {
   EPOCH_ANNOTATION,
   MANAGED_BY_LABEL,
+  POOL_KIND,
   POOL_LABEL,
   POOL_UID_LABEL,
 } from '../core/pool/labels.ts';
@@ -131,6 +132,37 @@ export function trimSecret(object: KubeObject, ours: boolean, referred: boolean)
   };
   if (referred) kept.data = object.data ?? {};
   return kept;
+}
+
+/** One of ours; or any other, of which it is kept where it leads to. */
+export function trimService(object: KubeObject, ours: boolean): KubeObject {
+  // By its owner too: somebody may have taken the label away.
+  if (
+    object.metadata.labels?.[MANAGED_BY_LABEL] === 'spillway' ||
+    object.metadata.ownerReferences?.some((owner) => owner.kind === POOL_KIND) === true
+  ) {
+    return trimOwned(object, ours);
+  }
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  const { type, clusterIP, clusterIPs, externalName, selector } = (object.spec ?? {}) as {
+    type?: string;
+    clusterIP?: string;
+    clusterIPs?: readonly string[];
+    externalName?: string;
+    selector?: Readonly<Record<string, string>>;
+  };
+  const spec = { type: shared(type ?? ''), clusterIP, clusterIPs, externalName, selector };
+  return {
+    apiVersion: shared(object.apiVersion),
+    kind: shared(object.kind),
+    metadata: prune({
+      name,
+      namespace: namespace === undefined ? undefined : shared(namespace),
+      uid,
+      resourceVersion,
+    }),
+    spec: Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined)),
+  };
 }
 
 /** One of ours, or a Postgres, which is read whole. */

@@ -4,6 +4,8 @@ import type { ConnectionPoolSpec, ConnectionPoolStatus } from '../api/connection
 import type { Pause } from '../api/pause.ts';
 import { GROUP, VERSION } from '../api/resources.ts';
 import { budgetName, type PostgresTarget } from '../core/budget-name.ts';
+import { addressesOf } from '../core/identity/alias.ts';
+import { drawnServers } from '../core/identity/server-id.ts';
 import { POOL_LABEL } from '../core/pool/labels.ts';
 import type { Client } from '../kube/client.ts';
 import type { ReflectorObserver } from '../kube/reflector.ts';
@@ -21,11 +23,22 @@ import {
   services,
   statefulSets,
 } from '../kube/types.ts';
+import type { PostgresRef, RawObject } from '../postgres/adapter.ts';
+import { nodeKind } from '../postgres/pods.ts';
 import type { Source } from '../runtime/manager.ts';
+import { Instances } from './instances.ts';
 import { startedAfter } from './late-source.ts';
 import { PostgresKinds } from './postgres-kinds.ts';
 import { Shelf, type ShelfOptions } from './shelf.ts';
-import { poolUidOf, trimOwned, trimPod, trimPool, trimSecret, trimStatefulSet } from './trim.ts';
+import {
+  poolUidOf,
+  trimOwned,
+  trimPod,
+  trimPool,
+  trimSecret,
+  trimService,
+  trimStatefulSet,
+} from './trim.ts';
 
 export const connectionPools: ResourceType = {
   group: GROUP,
@@ -67,6 +80,7 @@ export class World {
   readonly statefulSets: Shelf;
   readonly pods: Shelf;
   readonly postgres: PostgresKinds;
+  readonly instances: Instances;
 
   constructor(options: WorldOptions) {
     const { client, namespaces, operatorNamespace, observer, postgresObserver } = options;
@@ -96,7 +110,8 @@ export class World {
     this.secrets = shelf(secrets, (object, ours) =>
       trimSecret(object, ours, this.pools.byIndex('secret', keyOf(object.metadata)).length > 0),
     );
-    this.services = shelf(services, trimOwned, OURS);
+    // All of them: an endpoint may be a name of one.
+    this.services = shelf(services, trimService);
     this.serviceAccounts = shelf(serviceAccounts, trimOwned, OURS);
     this.disruptionBudgets = shelf(podDisruptionBudgets, trimOwned, OURS);
     this.autoscalers = shelf(horizontalPodAutoscalers, trimOwned, OURS);
@@ -110,6 +125,14 @@ export class World {
       shelves: [this.statefulSets],
       ...(postgresObserver === undefined ? {} : { observer: postgresObserver }),
     });
+    this.instances = new Instances({
+      client,
+      namespaces,
+      pools: this.pools,
+      lookup: (ref) => this.find(ref),
+      after: [...this.pools.reflectors, ...this.statefulSets.reflectors, ...this.postgres.sources],
+      ...(observer === undefined ? {} : { observer }),
+    });
 
     this.pools.addIndex('budget', (pool) => {
       const name = this.budgetOf(pool, operatorNamespace);
@@ -117,12 +140,16 @@ export class World {
     });
     this.pools.addIndex('secret', (pool) => secretsOf(pool));
     this.pools.addIndex('postgres', (pool) => postgresOf(pool));
+    this.budgets.addIndex('sameAs', (budget) =>
+      drawnServers(budget.status as ConnectionBudgetStatus | undefined),
+    );
     this.budgets.addIndex('rowUid', (budget) =>
       ((budget.status as ConnectionBudgetStatus | undefined)?.allotments ?? []).map((r) => r.uid),
     );
     for (const held of [this.pods, this.configMaps, this.statefulSets, this.secrets]) {
       held.addIndex('poolUid', (object) => (poolUidOf(object) === '' ? [] : [poolUidOf(object)]));
     }
+    this.services.addIndex('address', addressesOf);
     this.pods.addIndex('pool', (pod) => {
       const name = pod.metadata.labels?.[POOL_LABEL];
       return name === undefined ? [] : [`${pod.metadata.namespace}/${name}`];
@@ -154,6 +181,7 @@ export class World {
           : shelf.reflectors,
       ),
       ...this.postgres.sources,
+      this.instances,
     ];
   }
 
@@ -162,6 +190,12 @@ export class World {
     const shelf = this.shelves.find((s) => s.type.kind === kind);
     if (shelf === undefined) throw new Error(`${kind} is not a kind that a pool owns`);
     return { type: shelf.type, shelf };
+  }
+
+  /** What a Postgres cluster is, refers to, or runs on. */
+  find(ref: PostgresRef): RawObject | undefined {
+    const onNode = ref.apiGroup === nodeKind.apiGroup && ref.kind === nodeKind.kind;
+    return onNode ? this.instances.node(ref.name) : this.postgres.get(ref);
   }
 
   podsOf(namespace: string, pool: string): KubeObject[] {

@@ -5,10 +5,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
+import { DEFAULT_MAX_CLIENTS } from '../../operator/api/clients.ts';
+import { connectionPoolSpec } from '../../operator/api/connection-pool.ts';
 import { resources, schemaOf } from '../../operator/api/generate/crd.ts';
 import { generatedFiles } from '../../operator/api/generate/files.ts';
 import { assertRe2, type JsonSchema, structural } from '../../operator/api/generate/structural.ts';
+import { poolTexts } from '../../operator/api/manifests.ts';
 import { described, fields } from '../../operator/api/meta.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -189,6 +192,26 @@ test('Every rule has a message that ends with what to do, in one line', () => {
         assert.match(message, /^[^\n]{10,}$/);
       }
     }
+  }
+});
+
+test('What kubectl explain says of the defaults is what an almost empty spec gets, and its example is one', () => {
+  const least = {
+    postgres: { clusterRef: { apiGroup: 'apps', kind: 'StatefulSet', name: 'shop-db' } },
+    users: [{ name: 'shop', secretRef: { name: 'shop-app' } }],
+  };
+  const { mode, databases, pooler, sizing } = connectionPoolSpec.parse(least);
+  for (const words of [
+    'clusterRef: apiGroup apps, kind StatefulSet, name shop-db',
+    'the name shop, and secretRef.name shop-app',
+    `mode ${mode}`,
+    `databases "${databases.map(({ name }) => name).join()}"`,
+    `pooler.replicas ${pooler.replicas}`,
+    `port ${pooler.service.port}`,
+    `sizing.weight ${sizing.weight}`,
+    `${DEFAULT_MAX_CLIENTS} clients for each pod`,
+  ]) {
+    assert.ok(poolTexts.spec.includes(words), words);
   }
 });
 

@@ -88,10 +88,16 @@ test('Fields of a newer CRD are dropped where the object comes from an API serve
 });
 
 test('What is passed on keeps the fields that Spillway does not know', () => {
-  const resources = { claims: [{ name: 'x' }], limits: { memory: '1Gi' } };
-  const parsed = parsePool(pool({ pooler: { resources } }));
-  assert.ok(parsed.ok);
-  assert.deepEqual(parsed.pool.spec.pooler.resources, resources);
+  const terms = [{ topologyKey: 'zone', newer: { x: 1 } }];
+  const affinity = {
+    podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms },
+    nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { newer: [1] } },
+  };
+  for (const unknownFields of ['refuse', 'drop'] as const) {
+    const parsed = parsePool(pool({ pooler: { affinity } }), { unknownFields });
+    assert.ok(parsed.ok);
+    assert.deepEqual(parsed.pool.spec.pooler.affinity, affinity);
+  }
 });
 
 test('Metadata that only an API server gives may be missing, and is kept where it is there', () => {
@@ -154,6 +160,69 @@ test('What is accepted here, PgBouncer can be told', () => {
     { numRuns: 2000 },
   );
   assert.ok(accepted > 100, String(accepted));
+});
+
+const mistakes: Readonly<Record<string, readonly [Record<string, unknown>, string, RegExp]>> = {
+  'a number beyond all that can be counted': [
+    { sizing: { weight: 1e26 } },
+    'spec.sizing.weight',
+    /^must be at most 1000: /,
+  ],
+  'a number below all that can be counted': [
+    { sizing: { weight: -1e26 } },
+    'spec.sizing.weight',
+    /^must be at least 1: /,
+  ],
+  'a quantity beyond all numbers': [
+    { sizing: { coresFactor: Number.POSITIVE_INFINITY } },
+    'spec.sizing.coresFactor',
+    /^must be a number from 0.001 to 9999, /,
+  ],
+  'a parameter of two lines': [
+    { parameters: { query_wait_timeout: '3\n0' } },
+    'spec.parameters.query_wait_timeout',
+    /^must not have a newline /,
+  ],
+};
+for (const [what, [spec, path, says]] of Object.entries(mistakes)) {
+  test(`One mistake is one fault, with the word that helps most: ${what}`, () => {
+    const faults = faultsOf(pool(spec));
+    assert.deepEqual(
+      faults.map((fault) => fault.path),
+      [path],
+    );
+    assert.match(faults[0]?.message ?? '', says);
+  });
+}
+
+test('No number and no text has two faults, whatever it is', () => {
+  const scalar = fc.oneof(fc.double(), fc.bigInt().map(Number), fc.string(), fc.boolean());
+  fc.assert(
+    fc.property(scalar, fc.string(), (value, name) => {
+      const faults = faultsOf(
+        pool({
+          users: [{ name, secretRef: { name, key: value } }],
+          sizing: { weight: value, coresFactor: value, spindles: value, min: value, max: value },
+          pooler: { replicas: value, image: name, service: { port: value } },
+          parameters: { query_wait_timeout: value, server_check_query: name },
+        }),
+      );
+      const paths = faults.map((fault) => fault.path);
+      assert.deepEqual(paths, [...new Set(paths)]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('A namespace is judged as the API server would', () => {
+  for (const namespace of ['Sh op', '', 'a.b', 'x'.repeat(64), 5, '-a']) {
+    const faults = faultsOf(pool({}, { namespace }));
+    assert.deepEqual(
+      faults.map((fault) => fault.path),
+      ['metadata.namespace'],
+    );
+  }
+  assert.deepEqual(faultsOf(pool({}, { namespace: 'x'.repeat(63) })), []);
 });
 
 test('Whatever it is given, it answers, and does not change what it was given', () => {

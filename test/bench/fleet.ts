@@ -10,6 +10,8 @@ import { type PlainClient, type PlainObject, sideBySide } from './plain-client.t
 export interface Fleet {
   readonly pools: number;
   readonly clusters: number;
+  /** What the owner of each cluster says in a ConnectionBudget of his own; without it, sizes follow from the cores. */
+  readonly total?: number;
 }
 
 export const OPERATOR_NAMESPACE = 'spillway-system';
@@ -57,9 +59,19 @@ export async function applyFleet(
     client.send(
       'POST',
       `/apis/apps/v1/namespaces/${namespace}/statefulsets`,
-      JSON.stringify(postgres(namespace)),
+      JSON.stringify(postgres(namespace, fleet)),
     ),
   );
+  const { total } = fleet;
+  if (total !== undefined) {
+    await sideBySide(clusters, inFlight, (namespace) =>
+      client.send(
+        'POST',
+        `/apis/spillway.dev/v1alpha1/namespaces/${namespace}/connectionbudgets`,
+        JSON.stringify(connectionBudget(namespace, total)),
+      ),
+    );
+  }
   const pools = Array.from({ length: fleet.pools }, (_, i) => i);
   await sideBySide(pools, inFlight, async (i) => {
     const namespace = namespaceOf(clusterOf(fleet, i));
@@ -78,20 +90,36 @@ export async function applyFleet(
   });
 }
 
+const clusterRef = { apiGroup: 'apps', kind: 'StatefulSet', name: 'postgres' };
+
+/** The owner's. Pools find it by its name. */
+function connectionBudget(namespace: string, total: number): PlainObject {
+  return {
+    apiVersion: 'spillway.dev/v1alpha1',
+    kind: 'ConnectionBudget',
+    metadata: { namespace, name: 'statefulset-postgres' },
+    spec: { postgres: { clusterRef }, total },
+  };
+}
+
 function connectionPool(namespace: string, name: string): PlainObject {
   return {
     apiVersion: 'spillway.dev/v1alpha1',
     kind: 'ConnectionPool',
     metadata: { namespace, name },
     spec: {
-      postgres: { clusterRef: { apiGroup: 'apps', kind: 'StatefulSet', name: 'postgres' } },
+      postgres: { clusterRef },
       users: [{ name: 'app', secretRef: { name: `${name}-app` } }],
     },
   };
 }
 
-/** A Postgres that exists as an object only: 16 cores, so that ten pools get three connections each. */
-function postgres(namespace: string): PlainObject {
+/**
+ * A Postgres that exists as an object only: 16 cores, so that ten pools get three connections each; and where the owner
+ * sets a total, a limit that has room for it beside reserved connections and slack.
+ */
+function postgres(namespace: string, { total = 0 }: Fleet): PlainObject {
+  const maxConnections = Math.max(200, Math.ceil(total * 1.25));
   const labels = { app: 'postgres' };
   return {
     apiVersion: 'apps/v1',
@@ -108,7 +136,7 @@ function postgres(namespace: string): PlainObject {
             {
               name: 'postgres',
               image: 'postgres:18',
-              args: ['-c', 'max_connections=200'],
+              args: ['-c', `max_connections=${maxConnections}`],
               ports: [{ containerPort: 5432 }],
               resources: { limits: { cpu: '16', memory: '64Gi' } },
             },

@@ -6,6 +6,7 @@ import { repository } from '../cluster/paths.ts';
 import { reservePort } from '../cluster/ports.ts';
 import { sleep } from '../cluster/run.ts';
 import { OPERATOR_NAMESPACE } from './fleet.ts';
+import { tellingLines } from './log.ts';
 import { readMetrics, type Sample, sum } from './metrics.ts';
 import { cpuMs, memory } from './use.ts';
 
@@ -42,6 +43,15 @@ export interface Converged {
   readonly runs: ReadonlyMap<string, number>;
   /** Of the whole process, at the last write. */
   readonly cpuMs: number;
+}
+
+export interface Changed {
+  /** From the change to the look that saw the last write. */
+  readonly seconds: number;
+  /** Of the whole process from the change to the end of the quiet time, the looks at its metrics included. */
+  readonly cpuMs: number;
+  /** Reconciles that ended, by controller. */
+  readonly runs: ReadonlyMap<string, number>;
 }
 
 /** Writing stopped for so long, and nothing is queued: converged; seconds. */
@@ -90,6 +100,7 @@ export class OperatorProcess {
     return cpuMs(this.pid);
   }
 
+  /** Resident; MB. */
   memory(): { readonly now: number; readonly peak: number } {
     return memory(this.pid);
   }
@@ -113,8 +124,8 @@ export class OperatorProcess {
       if (sum(samples.filter((s) => s.name === 'spillway_leader')) === 1) {
         leadingSince = Math.min(leadingSince, at);
       }
-      const busy = sum(samples.filter((s) => s.name.startsWith('spillway_queue_')));
-      if (busy > 0 || at - Math.max(last?.at ?? 0, leadingSince) < QUIET_SECONDS) continue;
+      if (busyIn(samples) > 0 || at - Math.max(last?.at ?? 0, leadingSince) < QUIET_SECONDS)
+        continue;
       return {
         ...spanOf(looks),
         writes: writesIn(samples),
@@ -125,11 +136,35 @@ export class OperatorProcess {
     }
   }
 
-  /** The last lines of its log that are more than information. */
-  tail(lines = 12): string {
-    const all = this.log().trim().split('\n');
-    const told = all.filter((line) => !line.includes('"level":30'));
-    return (told.length > 0 ? told : all).slice(-lines).join('\n').slice(-6000);
+  tail(): string {
+    return tellingLines(this.log());
+  }
+
+  /** What `work` makes it do, until nothing is left to do. Throws when that takes longer than `seconds`. */
+  async changedBy(work: () => Promise<void>, seconds: number): Promise<Changed> {
+    const before = await this.#scrape();
+    if (before === undefined) throw new Error(`the operator does not answer:\n${this.tail()}`);
+    const cpuBefore = this.cpuMs();
+    const start = performance.now();
+    await work();
+    let last = { at: 0, total: writesIn(before).total };
+    for (;;) {
+      await sleep(LOOK_MS);
+      const at = (performance.now() - start) / 1000;
+      const cpu = this.cpuMs();
+      if (cpu === 0) throw new Error(`the operator ended:\n${this.tail()}`);
+      if (at > seconds) throw new Error(`not settled in ${seconds} s:\n${this.tail()}`);
+      const samples = await this.#scrape();
+      if (samples === undefined) continue;
+      const { total } = writesIn(samples);
+      if (total !== last.total) last = { at, total };
+      if (busyIn(samples) > 0 || at - last.at < QUIET_SECONDS) continue;
+      return {
+        seconds: last.at,
+        cpuMs: cpu - cpuBefore,
+        runs: more(runsIn(before), runsIn(samples)),
+      };
+    }
   }
 
   async #scrape(): Promise<Sample[] | undefined> {
@@ -148,6 +183,10 @@ export class OperatorProcess {
       return undefined;
     }
   }
+}
+
+function busyIn(samples: readonly Sample[]): number {
+  return sum(samples.filter((s) => s.name.startsWith('spillway_queue_')));
 }
 
 function isCall(sample: Sample): boolean {
@@ -187,6 +226,13 @@ function runsIn(samples: readonly Sample[]): ReadonlyMap<string, number> {
     runs.set(controller, (runs.get(controller) ?? 0) + value);
   }
   return runs;
+}
+
+function more(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  return new Map([...after].map(([name, count]) => [name, count - (before.get(name) ?? 0)]));
 }
 
 /** The lease is written every few seconds whatever happens, so it is no work of the pools. */

@@ -7,15 +7,21 @@ export interface Options {
   readonly inFlight: number;
   /** Exit with 1 when a target is missed. */
   readonly check: boolean;
-  readonly only: 'raw' | 'converge' | 'all';
+  readonly only: Part | 'all';
+  /** How many pools share one server where one edit plans them all anew. */
+  readonly replanned: number;
   readonly idleSeconds: number;
   /** Flags for the operator's Node instead of the image's: to profile and to tune it. */
   readonly node: readonly string[];
 }
 
+const parts = ['raw', 'converge', 'replan'] as const;
+export type Part = (typeof parts)[number];
+
 export const usage = `usage: node test/bench/main.ts [options]
   --pools N --clusters N   one size instead of 1,000 on 100 and 5,000 on 500
   --only raw|converge      leave the rest out
+  --only replan            only the edit that plans 500 pools of one server anew; --pools N takes another number
   --in-flight N            requests at the same time (32)
   --idle SECONDS           how long to look at the idle operator (20)
   --node=FLAG              a flag for the operator's Node instead of the image's; may be repeated
@@ -36,14 +42,19 @@ export function readOptions(words: readonly string[]): Options {
     },
   });
   const { only = 'all' } = values;
-  if (only !== 'raw' && only !== 'converge' && only !== 'all') {
-    throw new Error(`--only ${only}: must be raw or converge`);
+  const part = parts.find((one) => one === only);
+  if (part === undefined && only !== 'all') {
+    throw new Error(`--only ${only}: must be ${parts.slice(0, -1).join(', ')} or ${parts.at(-1)}`);
+  }
+  if (part === 'replan' && values.clusters !== undefined) {
+    throw new Error('--clusters: --only replan is about one server');
   }
   return {
     fleets: fleetsOf(values.pools, values.clusters),
     inFlight: whole('--in-flight', values['in-flight'], 1),
     check: values.check,
-    only,
+    only: part ?? 'all',
+    replanned: part === 'replan' ? whole('--pools', values.pools ?? '500', 5) : 500,
     idleSeconds: whole('--idle', values.idle, 0),
     node: values.node,
   };

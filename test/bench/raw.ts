@@ -1,6 +1,6 @@
 // The limit: the very objects that the operator writes, by plain POSTs, and their statuses by plain PUTs.
 import { type Fleet, namespaceOf } from './fleet.ts';
-import { fill, type Kind, type Pattern, pathOf, pluralOf } from './pattern.ts';
+import { fill, type Kind, type Pattern, pathOf } from './pattern.ts';
 import { type PlainClient, type PlainObject, sideBySide } from './plain-client.ts';
 
 export interface Raw {
@@ -78,44 +78,4 @@ export async function measureRaw(
   const seconds = (performance.now() - started) / 1000;
   const { user, system } = process.cpuUsage(cpu);
   return { writes, seconds, cpuMs: (user + system) / 1000 };
-}
-
-/** How many of each kind there are, and what is missing in the pools' statuses; nothing when all is well. */
-export async function missing(client: PlainClient, fleet: Fleet): Promise<string[]> {
-  const faults: string[] = [];
-  const wanted: Readonly<Partial<Record<Kind, number>>> = {
-    ConnectionBudget: fleet.clusters,
-    ServiceAccount: fleet.pools,
-    Secret: 2 * fleet.pools,
-    ConfigMap: fleet.pools,
-    Service: 2 * fleet.pools,
-    NetworkPolicy: fleet.pools,
-    PodDisruptionBudget: fleet.pools,
-    StatefulSet: fleet.pools,
-  };
-  const selector = '?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dspillway';
-  for (const [kind, count] of Object.entries(wanted) as [Kind, number][]) {
-    const found = await client.list(`${pathOf(kind)}${selector}`);
-    if (found.length !== count) {
-      faults.push(`${found.length} of ${count} ${pluralOf(kind)}`);
-    }
-    if (kind !== 'StatefulSet') continue;
-    const idle = found.filter((s) => ((s.spec as { replicas?: number }).replicas ?? 0) === 0);
-    if (idle.length > 0) faults.push(`${idle.length} statefulsets ask for no pod`);
-  }
-  const pools = await client.list(pathOf('ConnectionPool'));
-  const unsettled = pools.filter((pool) => {
-    const status = (pool.status ?? {}) as {
-      grants?: unknown[];
-      sizing?: unknown;
-      conditions?: unknown[];
-    };
-    return (
-      status.sizing === undefined ||
-      (status.conditions ?? []).length === 0 ||
-      (status.grants ?? []).length === 0
-    );
-  });
-  if (unsettled.length > 0) faults.push(`${unsettled.length} pools without a whole status`);
-  return faults;
 }

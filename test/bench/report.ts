@@ -6,6 +6,12 @@ export interface Line {
   readonly reached?: boolean;
 }
 
+export interface Target {
+  readonly text: string;
+  /** Absent: it is told and not judged. */
+  readonly reached?: boolean;
+}
+
 export class Report {
   readonly #lines: Line[] = [];
 
@@ -14,15 +20,12 @@ export class Report {
     process.stdout.write(`${text}\n`);
   }
 
-  figure(
-    name: string,
-    value: string,
-    target?: { readonly text: string; readonly reached: boolean },
-  ): void {
+  figure(name: string, value: string, target: Target = { text: '' }): void {
+    const { text: wanted, reached } = target;
     const verdict =
-      target === undefined ? '' : `${target.text}: ${target.reached ? 'reached' : 'NOT REACHED'}`;
+      reached === undefined ? wanted : `${wanted}: ${reached ? 'reached' : 'NOT REACHED'}`;
     const text = `  ${name.padEnd(34)}${value.padEnd(34)}${verdict}`.trimEnd();
-    this.#lines.push({ text, ...(target === undefined ? {} : { reached: target.reached }) });
+    this.#lines.push({ text, ...(reached === undefined ? {} : { reached }) });
     process.stdout.write(`${text}\n`);
   }
 

@@ -12,11 +12,11 @@ export function cpuMs(pid: number): number {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_MS;
 }
 
-/** Resident memory now and at most since the start; MiB. */
+/** Resident memory now and at most since the start; MB, of a million bytes. The kernel's kB are of 1,024. */
 export function memory(pid: number): { readonly now: number; readonly peak: number } {
   const text = read(`/proc/${pid}/status`);
   const field = (name: string) =>
-    Number(new RegExp(`^${name}:\\s+([0-9]+) kB`, 'm').exec(text)?.[1] ?? 0) / 1024;
+    (Number(new RegExp(`^${name}:\\s+([0-9]+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024) / 1e6;
   return { now: field('VmRSS'), peak: field('VmHWM') };
 }
 

@@ -315,7 +315,9 @@ function operatorRights(): Promise<string[]> {
     ['update', 'leases.coordination.k8s.io/spillway', 'shop', false],
     ['create', 'roles.rbac.authorization.k8s.io', 'shop', false],
     ['create', 'rolebindings.rbac.authorization.k8s.io', 'shop', false],
-    ['list', 'nodes', 'shop', false],
+    ...['get', 'list', 'watch'].map((verb): Right => [verb, 'nodes', '', true]),
+    ...['create', 'patch', 'update', 'delete'].map((verb): Right => [verb, 'nodes', '', false]),
+    ['patch', 'nodes:status', '', false],
     ['impersonate', 'users', 'shop', false],
   ]);
 }
@@ -368,6 +370,9 @@ function narrowRights(): Promise<string[]> {
     ['get', 'secrets', 'default', false],
     ['list', pools, 'default', false],
     ['get', 'secrets', system, false],
+    // In no namespace, so that no role of a namespace can give it.
+    ['list', 'nodes', '', false],
+    ['list', 'nodes', 'shop', false],
     ['create', budgets, system, true],
     ['get', 'leases.coordination.k8s.io/spillway', system, true],
   ]);

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { dump } from 'js-yaml';
 import type { PoolSizing } from '../../operator/api/connection-pool.ts';
 import type { RawObject } from '../../operator/postgres/adapter.ts';
-import { samples } from '../postgres/objects.ts';
+import { node, pod as podOf, samples } from '../postgres/objects.ts';
 
 const program = join(import.meta.dirname, '../../bin/spillway');
 
@@ -63,6 +63,17 @@ test('every kind of cluster is read from files, with the objects that it refers 
     PerconaPGCluster: '2',
     SGCluster: '1.5',
   });
+});
+
+test('where the cluster says nothing, the cores are those of the nodes in the same files', () => {
+  const [, { bare }] = samples[0];
+  const labels = { 'cnpg.io/cluster': 'db', 'cnpg.io/podRole': 'instance' };
+  const known = [podOf('db-1', labels, { node: 'n' }), node('n', '3920m')];
+  assert.equal(planned(bare, pool(bare)).sizing.cores, '1');
+  const { sizing } = planned(bare, ...known, pool(bare));
+  assert.equal(sizing.cores, '3.92');
+  const cores = sizing.sources?.find(({ field }) => field === 'cores');
+  assert.equal(cores?.source, 'allocatable cpu of node n');
 });
 
 test('the users and the CA of the cluster are taken where the pool says neither', () => {

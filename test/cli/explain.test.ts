@@ -101,6 +101,18 @@ test('every number says where it was found, or how it was computed', () => {
   });
 });
 
+test("an owner's share of max_connections says of what it is a share, and what bounds it", () => {
+  const ofBudget = (spec: string) => {
+    const [shop] = explained(database, `${budget}  ${spec}\n`, pool('shop'));
+    const source = shop?.sizing.sources?.find(({ field }) => field === 'budget');
+    return `${source?.value}: ${source?.source}`;
+  };
+  const by = 'of max_connections 200 (spec.share of ConnectionBudget shop/statefulset-shop-db)';
+  assert.equal(ofBudget('share: 50'), `100: 50 % ${by}`);
+  const bounded = 'maxConnections − reserved − slack, which is less than';
+  assert.equal(ofBudget('share: 90'), `173: ${bounded} 90 % ${by}`);
+});
+
 test('the shares of the whole server are shown, and which pool is meant', () => {
   const input = [database, budget, pool('shop'), pool('books', '', 'books')].join('---');
   const { stdout } = spillway(['explain', '-f', '-', '--pool', 'books/books'], input);
@@ -119,9 +131,50 @@ test('workloads are counted from the files, with their autoscaler, and told the 
     [['web', 50, 1000, 5]],
   );
   assert.equal(shop?.sizing.maxClientConn, 1300);
-  assert.equal(shop?.settings.poolSize, 5);
-  assert.ok(shop?.libraries.every((library) => !library.text.includes('s3cret')));
+  const [application, ...more] = shop?.applications ?? [];
+  assert.equal(application?.settings.poolSize, 5);
+  assert.ok(application?.libraries.every((library) => !library.text.includes('s3cret')));
+  assert.deepEqual(more, []);
   assert.match(shop?.notes.join() ?? '', /FileLimitNotKnown/);
+});
+
+test('settings are printed once for each size that is recommended, with the workloads that it is for', () => {
+  const deployment = (name: string) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}, namespace: shop}
+spec: {replicas: 2}
+`;
+  const names = ['web', 'importer', 'api'];
+  const entries = names.map((name) => {
+    const tasks = name === 'importer' ? ', tasks: 4, connectionsPerTask: 4' : '';
+    return `{kind: Deployment, name: ${name}, poolSize: 20${tasks}}`;
+  });
+  const several = pool('shop', `  clients: {workloads: [${entries.join(', ')}]}`);
+  const input = [database, several, ...names.map(deployment)].join('---');
+  const [shop] = explained(input);
+  // The floor of the importer: 4 × (4 − 1) + 1.
+  assert.deepEqual(
+    shop?.applications.map(({ settings: { poolSize, sizeOf } }) => [poolSize, sizeOf]),
+    [
+      [5, 'for Deployment web, Deployment api'],
+      [13, 'for Deployment importer'],
+    ],
+  );
+  const { stdout } = spillway(['explain', '-f', '-'], input);
+  const parts = stdout.split(/^A pool of /m).slice(1);
+  assert.match(parts[0] ?? '', /^5 in each pod, .* \(for Deployment web, Deployment api\)$/m);
+  assert.match(parts[1] ?? '', /^13 in each pod, .* \(for Deployment importer\)$/m);
+  assert.equal(parts.length, 2);
+  for (const library of ['HikariCP', 'SQLAlchemy', 'Django', 'pgxpool', 'psycopg_pool', 'node-']) {
+    assert.ok(
+      parts.every((part) => part.includes(`\n${library}`)),
+      library,
+    );
+  }
+  assert.match(parts[0] ?? '', /maximumPoolSize=5$/m);
+  assert.match(parts[1] ?? '', /maximumPoolSize=13$/m);
+  assert.equal(stdout.match(/^Settings for applications: /gm)?.length, 1);
 });
 
 test('a workload that is not in the files is a note, and no fault', () => {

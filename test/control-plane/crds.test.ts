@@ -352,6 +352,20 @@ test('kubectl explain has a text for every field', async () => {
   assert.match(one.stdout, /CPU cores of the server, as a quantity/);
 });
 
+test('kubectl explain says of a whole resource what it is, the least that works, and the defaults', async () => {
+  const says: Readonly<Record<string, readonly RegExp[]>> = {
+    connectionpool: [/puts right-sized, managed connection poolers/, /instead of the database/],
+    'connectionpool.spec': [/- postgres\.clusterRef: /, /- users: /, /Defaults: mode transaction/],
+    connectionbudget: [/ledger of which pool holds/, /name that pools look for/],
+    'connectionbudget.spec': [/only postgres is needed/, /- reserved: /, /Defaults: as many/],
+  };
+  for (const [what, parts] of Object.entries(says)) {
+    const { stdout } = await kubectl('explain', what);
+    const description = stdout.slice(stdout.indexOf('DESCRIPTION:'), stdout.indexOf('FIELDS:'));
+    for (const part of parts) assert.match(description.replace(/\s+/g, ' '), part, what);
+  }
+});
+
 interface SchemaNode {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, SchemaNode>>;

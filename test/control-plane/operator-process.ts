@@ -13,6 +13,8 @@ export interface OperatorOptions {
   readonly name?: string;
   /** Further environment. */
   readonly env?: Record<string, string>;
+  /** A file that is /etc/hosts to it. */
+  readonly hosts?: string;
 }
 
 export interface Calls {
@@ -40,7 +42,7 @@ export class OperatorProcess {
   static async start(options: OperatorOptions): Promise<OperatorProcess> {
     const port = await reservePort();
     const command = [process.execPath, join(repository, 'operator', 'main.ts')];
-    const daemon = startDaemon(dieWithParent(command), {
+    const daemon = startDaemon(withHosts(options.hosts, dieWithParent(command)), {
       env: {
         KUBECONFIG: options.kubeconfig,
         POD_NAME: options.name ?? 'spillway-0',
@@ -131,6 +133,14 @@ export class OperatorProcess {
   async kill(): Promise<void> {
     await this.daemon.stop('SIGKILL');
   }
+}
+
+/** `command` in a mount namespace of its own, where `file` is /etc/hosts; without a file as it is. */
+function withHosts(file: string | undefined, command: readonly string[]): readonly string[] {
+  if (file === undefined) return command;
+  const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+  const script = 'mount --bind "$0" /etc/hosts && exec "$@"';
+  return ['unshare', '--mount', ...asRoot, '--', 'sh', '-c', script, file, ...command];
 }
 
 interface Sample {

@@ -12,9 +12,8 @@ import {
 import { view } from './pool/fixture.ts';
 
 const { server, spec } = view();
-const budget = connectionBudgetSpec.parse({
-  postgres: { clusterRef: { apiGroup: 'apps', kind: 'StatefulSet', name: 'shop-db' } },
-});
+const postgres = { clusterRef: { apiGroup: 'apps', kind: 'StatefulSet', name: 'shop-db' } };
+const budget = connectionBudgetSpec.parse({ postgres });
 const poolOf = (name: string, role: Role): BudgetPool => ({
   uid: `uid-${name}`,
   namespace: 'shop',
@@ -84,5 +83,80 @@ test('while old read sessions may be on the new primary, its pools get nothing m
   assert.deepEqual(
     plan(['primary']).waiting.map(({ uid }) => uid),
     ['uid-write'],
+  );
+});
+
+const words: Readonly<Record<string, readonly [object, number, string]>> = {
+  'the cores': [{}, 17, '8 cores × 2 + 1 = 17; max_connections 100 − 3 reserved − 10 slack = 87'],
+  "the owner's total": [
+    { total: 40 },
+    40,
+    'the owner says 40; max_connections 100 − 3 reserved − 10 slack = 87',
+  ],
+  "the owner's share": [
+    { share: 50 },
+    50,
+    'the owner says 50 % of max_connections 100 = 50; max_connections 100 − 3 reserved − 10 slack = 87',
+  ],
+  'what is set aside, by name': [
+    {
+      reserved: [
+        { name: 'admin', connections: 10 },
+        { name: 'cron', connections: 0 },
+        { name: 'migrations', connections: 75 },
+      ],
+      slack: 2,
+    },
+    10,
+    'max_connections 100 − 3 reserved − 10 admin − 75 migrations − 2 slack = 10, less than 8 cores × 2 + 1 = 17',
+  ],
+  'the guard, which is less than the share': [
+    { share: 90 },
+    87,
+    "max_connections 100 − 3 reserved − 10 slack = 87, less than the owner's 90 % of max_connections 100 = 90",
+  ],
+};
+for (const [what, [said, connections, explanation]] of Object.entries(words)) {
+  test(`the budget says what decides it: ${what}`, () => {
+    const [one] = planBudget({
+      spec: connectionBudgetSpec.parse({ postgres, ...said }),
+      status: undefined,
+      pools: [poolOf('shop', 'primary')],
+      servers: new Map([['primary', { ok: true, facts: server }]] as const),
+      gone: () => undefined,
+      inParts: new Set(),
+      mayRaise: true,
+    }).servers;
+    assert.deepEqual([one?.budget, one?.explanation], [connections, explanation]);
+  });
+}
+
+test('the status of a budget has each number with its source: who has set aside how much, and how pools share', () => {
+  const reserved = [
+    { name: 'admin', connections: 10 },
+    { name: 'migrations', connections: 5 },
+  ];
+  const [one] = planBudget({
+    spec: connectionBudgetSpec.parse({ postgres, reserved, spindles: 4 }),
+    status: undefined,
+    pools: [poolOf('shop', 'primary'), poolOf('web', 'primary')],
+    servers: new Map([['primary', { ok: true, facts: server }]] as const),
+    gone: () => undefined,
+    inParts: new Set(),
+    mayRaise: true,
+  }).servers;
+  assert.deepEqual(
+    one?.sources?.map(({ field, value, source }) => `${field} ${value}: ${source}`),
+    [
+      'cores 8: limits.cpu',
+      "coresFactor 2: the default, of PostgreSQL's own formula",
+      'spindles 4: spec.spindles',
+      'optimum 20: cores × coresFactor + spindles, rounded down',
+      "maxConnections 100: PostgreSQL's default",
+      "reserved 18: 3 of the server (PostgreSQL's default); set aside: 10 for admin, 5 for migrations",
+      'slack 10: the default: a tenth of maxConnections, at least 5',
+      'budget 20: the optimum',
+      'pools 2: in transaction or statement mode: 2 pools 1:1',
+    ],
   );
 });

@@ -128,6 +128,11 @@ test('a resume in the middle of a pause ends it, and the next pause works', asyn
 
 test('many of them at once end in what came last, and none hangs', async () => {
   const load = await startLoad({ port: pooler.port, user: web, databases: ['a', 'b'], clients: 8 });
+  await eventually(
+    'it runs',
+    async () => load.done(),
+    (now) => now > 20,
+  );
   for (let round = 0; round < 10; round++) {
     await Promise.all([
       admin.pause(pooler.address),
@@ -144,7 +149,12 @@ test('many of them at once end in what came last, and none hangs', async () => {
     (now) => now > done + 20,
   );
   await load.stop();
-  assert.deepEqual(load.errors, []);
+  // A pause that comes while PgBouncer logs in to the server ends that login, and for server_login_retry it says so to
+  // whoever asks next: nothing of theirs has run.
+  assert.deepEqual(
+    load.errors.filter((error) => !/cached error: pause mode \(server_login_retry\)/.test(error)),
+    [],
+  );
 });
 
 test('a pause of one database, by hand, is ended too', async () => {

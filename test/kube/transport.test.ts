@@ -315,6 +315,34 @@ test('a kubeconfig gives address, token and namespace, and its token file is rea
   }
 });
 
+test('a kubeconfig that cannot be used is one line, without what is in it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-'));
+  try {
+    const path = join(folder, 'kubeconfig');
+    const messageOf = () => {
+      try {
+        loadKubeConfig(path);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      throw new Error('it was read');
+    };
+    assert.match(
+      messageOf(),
+      /^the kubeconfig .*kubeconfig cannot be used \(ENOENT.*\): correct it/,
+    );
+    await writeFile(path, 'users:\n- user: {token: s3cret-word\n- [');
+    const message = messageOf();
+    assert.match(
+      message,
+      /^the kubeconfig .* cannot be used \(.*\): correct it, or the path in .*$/,
+    );
+    assert.doesNotMatch(message, /s3cret/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test('credentials that cannot be read fail the call as a connection does', async () => {
   const broken = new Transport(() => Promise.reject(new Error('no such file')), {
     retrySeconds: 0.001,

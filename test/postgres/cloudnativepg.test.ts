@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Role } from '../../operator/postgres/adapter.ts';
 import { cloudNativePg } from '../../operator/postgres/cloudnativepg.ts';
-import { change, factsOf, POSTGRES, reasonOf } from './help.ts';
+import { change, factsOf, NO_CORES, POSTGRES, reasonOf } from './help.ts';
 import { cloudNativePgSample } from './objects.ts';
 
 test('CloudNativePG with nothing but instances', () => {
@@ -17,6 +17,7 @@ test('CloudNativePG with nothing but instances', () => {
     podSelector: { 'cnpg.io/cluster': 'db' },
     users: [{ name: 'app', namespace: 'data', secret: 'db-app', key: 'password' }],
     tls: { namespace: 'data', caSecret: 'db-ca', caKey: 'ca.crt', namesHost: false },
+    coresUnknown: NO_CORES,
   });
 });
 
@@ -111,4 +112,46 @@ test('CloudNativePG: a role without a Service, or without an instance, is a faul
   const own = { metadata: { name: 'mine' }, spec: { ports: [{ port: 6000 }] } };
   const elsewhere = change(full, services, [{ selectorType: 'ro', serviceTemplate: own }]);
   assert.equal(reasonOf(cloudNativePg, elsewhere, 'replicas'), 'PostgresHasNoService');
+});
+
+test('CloudNativePG: roles that it manages are users where applications can log in as them', () => {
+  const passwordSecret = { name: 'login' };
+  const named = (name: string, more: object = {}) => ({
+    name,
+    login: true,
+    passwordSecret,
+    ...more,
+  });
+  const roles = [
+    named('reports'),
+    named('jobs', { ensure: 'present', superuser: false, replication: false, inRoles: ['app'] }),
+    named('gone', { ensure: 'absent' }),
+    named('group', { login: false }),
+    { name: 'silent', passwordSecret },
+    named('boss', { superuser: true }),
+    named('copier', { replication: true }),
+    named('locked', { disablePassword: true }),
+    { name: 'certificate', login: true },
+    named('app', { passwordSecret: { name: 'another' } }),
+  ];
+  const users = (raw = cloudNativePgSample.bare) =>
+    factsOf(cloudNativePg, change(raw, ['spec', 'managed'], { roles })).users;
+  const user = (name: string, secret: string) => ({
+    name,
+    namespace: 'data',
+    secret,
+    key: 'password',
+  });
+  assert.deepEqual(users(), [
+    user('app', 'db-app'),
+    user('reports', 'login'),
+    user('jobs', 'login'),
+  ]);
+  // Of a database that was restored nobody knows the owner; its managed roles are known all the same.
+  const restored = change(cloudNativePgSample.bare, ['spec', 'bootstrap'], { recovery: {} });
+  assert.deepEqual(
+    users(restored)?.map(({ name }) => name),
+    ['reports', 'jobs', 'app'],
+  );
+  assert.deepEqual(users(cloudNativePgSample.full), [], 'a replica has those of another cluster');
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PostgresAdapter } from '../../operator/postgres/adapter.ts';
 import { crunchy, percona } from '../../operator/postgres/crunchy.ts';
-import { change, factsOf, POSTGRES, reasonOf } from './help.ts';
+import { change, factsOf, NO_CORES, POSTGRES, reasonOf } from './help.ts';
 import { crunchySample, perconaSample, type Sample } from './objects.ts';
 
 const selector = {
@@ -26,6 +26,7 @@ test('Crunchy and Percona with nothing but what is required', () => {
       podSelector: selector,
       tls: { namespace: 'data', caSecret: 'db-cluster-cert', caKey: 'ca.crt', namesHost: false },
       users: [{ name: 'db', namespace: 'data', secret: 'db-pguser-db', key: 'password' }],
+      coresUnknown: NO_CORES,
     });
     assert.equal(reasonOf(adapter, bare, 'replicas'), 'PostgresHasNoReplicas');
   }

@@ -7,9 +7,13 @@ import type {
   Role,
   ServerFacts,
 } from '../../operator/postgres/adapter.ts';
+import { podsIn } from '../../operator/postgres/table.ts';
 import { lookupOf } from './objects.ts';
 
 export const POSTGRES = "PostgreSQL's default";
+/** Why nobody knows the cores of a cluster that says nothing, while no pod of it is known. */
+export const NO_CORES =
+  'Postgres has neither a cpu limit nor a cpu request, and no pod of it has a node';
 
 export function find(
   adapter: PostgresAdapter,
@@ -20,6 +24,11 @@ export function find(
   return adapter.facts(raw, role, {
     clusterDomain: 'cluster.local',
     lookup: lookupOf(...related),
+    pods: (cluster) =>
+      podsIn(
+        related.filter(({ kind }) => kind === 'Pod'),
+        cluster,
+      ),
   });
 }
 

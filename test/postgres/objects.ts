@@ -28,11 +28,47 @@ export function lookupOf(...objects: readonly RawObject[]) {
   return ({ apiGroup, kind, namespace, name }: PostgresRef): RawObject | undefined =>
     objects.find(
       (one) =>
-        one.apiVersion?.split('/')[0] === apiGroup &&
+        groupOf(one) === apiGroup &&
         one.kind === kind &&
-        one.metadata?.namespace === namespace &&
-        one.metadata.name === name,
+        (one.metadata?.namespace ?? '') === namespace &&
+        one.metadata?.name === name,
     );
+}
+
+function groupOf({ apiVersion = '' }: RawObject): string {
+  return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
+}
+
+/** A pod in the namespace `data`. */
+export function pod(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  more: { node?: string; member?: unknown; owner?: string } = {},
+): RawObject {
+  const { node, member, owner } = more;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: 'data',
+      labels,
+      ...(member === undefined ? {} : { annotations: { status: JSON.stringify(member) } }),
+      ...(owner === undefined
+        ? {}
+        : { ownerReferences: [{ kind: 'StatefulSet', name: owner, controller: true }] }),
+    },
+    spec: { containers: [], ...(node === undefined ? {} : { nodeName: node }) },
+  };
+}
+
+export function node(name: string, cpu: unknown): RawObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name },
+    status: { capacity: { cpu: '64' }, allocatable: { cpu } },
+  };
 }
 
 export const cpu = (limit?: string, request?: string) => ({
@@ -77,6 +113,7 @@ export const cloudNativePgSample: Sample = {
             { selectorType: 'ro', serviceTemplate: { metadata: { name: 'db-readers' } } },
           ],
         },
+        roles: [{ name: 'reports', login: true, passwordSecret: { name: 'reports-login' } }],
       },
     },
     {
@@ -126,7 +163,13 @@ export const zalandoSample: Sample = {
       },
       usersWithSecretRotation: ['turning'],
       preparedDatabases: {
-        shop: { defaultUsers: true },
+        shop: {
+          defaultUsers: true,
+          schemas: {
+            stock: { defaultUsers: true },
+            bare: { defaultUsers: true, defaultRoles: false },
+          },
+        },
         far: { defaultUsers: true, secretNamespace: 'far' },
       },
       standby: { standby_host: 'db.example.com' },
@@ -234,7 +277,7 @@ export const stackGresSample: Sample = {
     stackGres,
     {
       instances: 2,
-      postgres: { version: '17' },
+      postgres: { version: '17', ssl: { enabled: true } },
       sgInstanceProfile: 'size-s',
       configurations: {
         sgPostgresConfig: 'tuned',

@@ -29,12 +29,14 @@ const depends: readonly (readonly [PostgresAdapter, Sample, Readonly<Record<stri
       'metadata annotations cnpg.io/fencedInstances': '',
       'spec instances': 'fault',
       'spec postgresql parameters': 'maxConnections reservedConnections',
-      'spec resources': 'milliCores',
+      'spec resources': 'coresUnknown milliCores',
       // Behind the replica, which has no user of its own.
       'spec bootstrap': '',
       'spec replica': 'users',
       'spec certificates': 'tls',
       'spec managed services': 'host',
+      // Behind the replica, too.
+      'spec managed roles': '',
       'status writeService': 'host tls',
       // Behind the CA that the spec names.
       'status certificates serverCASecret': '',
@@ -98,6 +100,7 @@ const depends: readonly (readonly [PostgresAdapter, Sample, Readonly<Record<stri
       'spec configurations postgres postgresql.conf': 'reservedConnections',
       'spec configurations binding': 'users',
       'spec pods disableConnectionPooling': 'podPorts port',
+      'spec postgres ssl enabled': 'encrypts',
       'spec postgresServices primary enabled': 'fault',
       // It says what is the default.
       'spec postgresServices replicas enabled': '',

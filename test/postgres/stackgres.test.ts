@@ -40,7 +40,18 @@ test('StackGres with everything', () => {
     podSelector: { app: 'StackGresCluster', 'pg.example.com/cluster-name': 'db' },
     users: [{ name: 'shop', namespace: 'data', secret: 'shop-login', key: 'secret' }],
     primary: 'db-1',
+    encrypts: true,
   });
+});
+
+test('StackGres: TLS is sure only where the object says that it is on', () => {
+  const encrypts = (ssl: unknown) =>
+    factsOf(stackGres, change(stackGresSample.bare, ['spec', 'postgres', 'ssl'], ssl)).encrypts;
+  assert.equal(encrypts(undefined), undefined, 'so was it before StackGres 1.17');
+  assert.equal(encrypts({ enabled: false }), undefined);
+  assert.equal(encrypts({ enabled: true }), true);
+  const given = { enabled: true, certificateSecretKeySelector: { name: 'c', key: 'k' } };
+  assert.equal(encrypts(given), true);
 });
 
 test('StackGres: a profile or configuration that is not there yet leaves the safe size', () => {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { RawObject, ServerFacts } from '../../operator/postgres/adapter.ts';
 import { statefulSet } from '../../operator/postgres/stateful-set.ts';
+import { NO_CORES } from './help.ts';
 
 const context = { clusterDomain: 'cluster.local', lookup: () => undefined };
 
@@ -42,6 +43,8 @@ test('a plain StatefulSet is one primary with the defaults of PostgreSQL', () =>
     maxConnections: { value: 100, source: "PostgreSQL's default", assumed: true },
     reservedConnections: { value: 3, source: "PostgreSQL's default", assumed: true },
     podSelector: { app: 'db' },
+    primary: 'db-0',
+    coresUnknown: NO_CORES,
   });
 });
 
@@ -55,6 +58,7 @@ test('the other ordinals are the read replicas', () => {
   assert.equal(factsOf(three).instances, 3);
   const shifted = object({}, { replicas: 2, ordinals: { start: 5 } });
   assert.equal(factsOf(shifted).host, 'db-5.db.shop.svc.cluster.local');
+  assert.equal(factsOf(shifted, 'replicas').primary, 'db-5');
   assert.equal(factsOf(shifted, 'replicas').host, 'db-6.db.shop.svc.cluster.local');
 });
 

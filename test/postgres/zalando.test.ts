@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { zalando } from '../../operator/postgres/zalando.ts';
-import { change, factsOf, POSTGRES, reasonOf } from './help.ts';
+import { change, factsOf, NO_CORES, POSTGRES, reasonOf } from './help.ts';
 import { zalandoSample } from './objects.ts';
 
 test('Zalando with nothing but what is required', () => {
@@ -16,6 +16,7 @@ test('Zalando with nothing but what is required', () => {
     reservedConnections: { value: 3, source: POSTGRES, assumed: true },
     podSelector: { application: 'spilo', 'cluster-name': 'acid-db' },
     users: [],
+    coresUnknown: NO_CORES,
   });
   // The cores that the operator gave it by its own defaults.
   assert.deepEqual(factsOf(zalando, bare, 'primary', related).milliCores, {
@@ -54,6 +55,9 @@ test('Zalando with everything', () => {
         user('shop_owner_user', 'shop-owner-user'),
         user('shop_reader_user', 'shop-reader-user'),
         user('shop_writer_user', 'shop-writer-user'),
+        user('shop_stock_owner_user', 'shop-stock-owner-user'),
+        user('shop_stock_reader_user', 'shop-stock-reader-user'),
+        user('shop_stock_writer_user', 'shop-stock-writer-user'),
       ],
       tls: { namespace: 'data', caSecret: 'server-ca', caKey: 'ca.crt', namesHost: false },
       warning: undefined,
@@ -62,6 +66,22 @@ test('Zalando with everything', () => {
   const replicas = factsOf(zalando, full, 'replicas', related);
   assert.equal(replicas.host, 'acid-db-repl.data.svc.cluster.local');
   assert.equal(replicas.warning, undefined);
+});
+
+test('Zalando: a prepared database or schema has login roles only where it says so', () => {
+  const users = (prepared: unknown) =>
+    factsOf(
+      zalando,
+      change(zalandoSample.bare, ['spec', 'preparedDatabases'], prepared),
+    ).users?.map(({ name }) => name);
+  const three = (prefix: string) => ['owner', 'reader', 'writer'].map((r) => `${prefix}_${r}_user`);
+  assert.deepEqual(users({}), []);
+  assert.deepEqual(users({ bar: {} }), []);
+  assert.deepEqual(users({ bar: { defaultUsers: false, schemas: { a: {} } } }), []);
+  assert.deepEqual(users({ bar: { defaultUsers: true } }), three('bar'));
+  assert.deepEqual(users({ bar: { schemas: { a: { defaultUsers: true } } } }), three('bar_a'));
+  const far = { secretNamespace: 'far', schemas: { a: { defaultUsers: true } } };
+  assert.deepEqual(users({ bar: far }), []);
 });
 
 test('Zalando: a CA is there only where the manifest names its file', () => {

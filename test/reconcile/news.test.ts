@@ -44,6 +44,26 @@ const cases: Readonly<Record<string, [string[] | undefined, string[], string[]]>
     ['PodsReady False ErrImagePull'],
     [],
   ],
+  'a pool that gives back for another one is no news, and none when it has': [
+    ['WithinBudget True Exact'],
+    ['Ready False GivingBack', 'WithinBudget False GivingBack'],
+    [],
+  ],
+  'a pool or a budget that gives back because there is less is told as a warning': [
+    ['WithinBudget False GivingBack'],
+    ['Ready False BudgetShrank', 'WithinBudget False BudgetShrank'],
+    ['Warning BudgetShrank'],
+  ],
+  'and that it has given back': [
+    ['WithinBudget False BudgetShrank'],
+    ['Ready True Shared', 'WithinBudget True Within'],
+    ['Normal Shared', 'Normal Within'],
+  ],
+  'a budget that is deleted under its pools is told, once': [
+    ['Ready True Shared'],
+    ['Ready False BeingDeleted', 'WithinBudget True Within'],
+    ['Warning BeingDeleted'],
+  ],
   'another reason is news': [
     ['PodsReady False PodsNotReady'],
     ['PodsReady False ErrImagePull'],

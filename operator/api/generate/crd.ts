@@ -1,8 +1,15 @@
 // The two CustomResourceDefinitions as objects: names, columns, subresources, and the schema made from zod.
-import { z } from 'zod';
+import * as z from 'zod';
 import { connectionBudgetSpec, connectionBudgetStatus } from '../connection-budget.ts';
 import { connectionPoolSpec, connectionPoolStatus } from '../connection-pool.ts';
-import { budgetNameSchema, budgetRules, poolNameSchema, poolRules } from '../manifests.ts';
+import {
+  budgetNameSchema,
+  budgetRules,
+  budgetTexts,
+  poolNameSchema,
+  poolRules,
+  poolTexts,
+} from '../manifests.ts';
 import { GROUP, VERSION } from '../resources.ts';
 import { celRule, type Rule } from '../rules.ts';
 import { type JsonSchema, type StructuralSchema, structural } from './structural.ts';
@@ -22,8 +29,8 @@ export interface Resource {
   readonly singular: string;
   readonly plural: string;
   readonly shortNames: readonly string[];
-  /** First line of `kubectl explain` and of the reference page. */
-  readonly description: string;
+  /** For `kubectl explain` and the reference page: of the whole and of its halves. */
+  readonly texts: { readonly object: string; readonly spec: string; readonly status: string };
   readonly spec: z.ZodType;
   readonly status: z.ZodType;
   /** Schema of metadata.name. */
@@ -62,8 +69,7 @@ const pool: Resource = {
   singular: 'connectionpool',
   plural: 'connectionpools',
   shortNames: ['cpool'],
-  description:
-    'A ConnectionPool puts right-sized, managed connection poolers in front of a Postgres cluster.',
+  texts: poolTexts,
   spec: connectionPoolSpec,
   status: connectionPoolStatus,
   name: poolNameSchema,
@@ -152,8 +158,7 @@ const budget: Resource = {
   singular: 'connectionbudget',
   plural: 'connectionbudgets',
   shortNames: ['cbudget'],
-  description:
-    "A ConnectionBudget holds the owner's word on one Postgres cluster's connections, and the ledger of who holds them.",
+  texts: budgetTexts,
   spec: connectionBudgetSpec,
   status: connectionBudgetStatus,
   name: budgetNameSchema,
@@ -186,6 +191,13 @@ const budget: Resource = {
       priority: 1,
     },
     {
+      name: 'Share',
+      type: 'integer',
+      description: "The owner's part of max_connections in percent, where he says one.",
+      jsonPath: '.spec.share',
+      priority: 1,
+    },
+    {
       name: 'Cluster',
       type: 'string',
       description: 'Name of the Postgres cluster.',
@@ -215,7 +227,7 @@ function half(schema: z.ZodType, name: 'spec' | 'status', description: string): 
 /** The schema of a whole object. */
 export function schemaOf(resource: Resource): StructuralSchema {
   return {
-    description: resource.description,
+    description: resource.texts.object,
     type: 'object',
     required: ['spec'],
     properties: {
@@ -225,8 +237,8 @@ export function schemaOf(resource: Resource): StructuralSchema {
       },
       kind: { description: `Always ${resource.kind}.`, type: 'string' },
       metadata: { type: 'object', properties: { name: resource.name } },
-      spec: half(resource.spec, 'spec', 'What is wanted.'),
-      status: half(resource.status, 'status', 'What Spillway found and did. Written by Spillway.'),
+      spec: half(resource.spec, 'spec', resource.texts.spec),
+      status: half(resource.status, 'status', resource.texts.status),
     },
     'x-kubernetes-validations': resource.rules.map(celRule),
   };

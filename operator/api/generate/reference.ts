@@ -9,7 +9,7 @@ const notice = '<!-- Generated from operator/api by `npm run generate`. Do not e
 
 /** The page of one resource. */
 export function referencePage(resource: Resource): string {
-  const { kind, shortNames, plural, columns, description } = resource;
+  const { kind, shortNames, plural, columns, texts } = resource;
   const schema = schemaOf(resource);
   const { spec, status } = schema.properties ?? {};
   const wide = (priority?: 1) =>
@@ -19,7 +19,7 @@ export function referencePage(resource: Resource): string {
       .join('\n');
   return [
     `${notice}# ${kind}`,
-    description,
+    texts.object,
     `\`apiVersion: ${GROUP}/${VERSION}\`, \`kind: ${kind}\`, namespaced. \`kubectl get ${plural}\`, short \`${shortNames.join('`, `')}\`.`,
     'Under each table stand the rules: the API server refuses an object that breaks one of them, with that message.',
     rulesOf({ ...schema, properties: {} }, ''),

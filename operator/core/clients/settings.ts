@@ -13,7 +13,7 @@ export interface ApplicationSettings {
   readonly secret?: { readonly name: string; readonly key: string };
   /** Connections of one pod; processes of a pod divide them. */
   readonly poolSize: number;
-  /** Whose size it is. */
+  /** Whose size it is: all workloads of which this size is recommended. */
   readonly sizeOf: string;
   readonly mode: ConnectionPoolSpec['mode'];
   /** PgBouncer keeps track of protocol-level prepared statements (max_prepared_statements is not 0). */
@@ -46,14 +46,38 @@ const LIFETIME_SECONDS = 1800;
 /** Sizes where no workload is named: of an unknown number of pods. */
 const MANY_PODS = 1000;
 
+/** One for each size that is recommended to a workload, in the order of the workloads; one where none is named. */
 export function applicationSettings(
   spec: ConnectionPoolSpec,
   to: { readonly host: string; readonly port: number },
   share: number,
   clients: PoolClients | undefined,
-): ApplicationSettings {
+): readonly ApplicationSettings[] {
+  const common = commonSettings(spec, to);
+  const bySize = new Map<number, string[]>();
+  for (const { kind, name, recommendedPoolSize } of clients?.workloads ?? []) {
+    const names = bySize.get(recommendedPoolSize) ?? [];
+    bySize.set(recommendedPoolSize, [...names, `${kind} ${name}`]);
+  }
+  if (bySize.size === 0) {
+    const { poolSize } = recommend({ mode: spec.mode, share, pods: MANY_PODS });
+    const sizeOf =
+      'for any number of pods; name the workloads in spec.clients.workloads for their own';
+    return [{ ...common, poolSize, sizeOf }];
+  }
+  return [...bySize].map(([poolSize, names]) => ({
+    ...common,
+    poolSize,
+    sizeOf: `for ${names.join(', ')}`,
+  }));
+}
+
+/** What is the same whatever the size. */
+function commonSettings(
+  spec: ConnectionPoolSpec,
+  to: { readonly host: string; readonly port: number },
+): Omit<ApplicationSettings, 'poolSize' | 'sizeOf'> {
   const [user] = spec.users ?? [];
-  const [workload] = clients?.workloads ?? [];
   const wait = queryWaitTimeoutOf(spec);
   const clientIdle = Number(spec.parameters.client_idle_timeout ?? 0);
   const database = user?.binding?.database ?? spec.databases.find((d) => d.name !== '*')?.name;
@@ -62,13 +86,6 @@ export function applicationSettings(
     database: database ?? 'DATABASE',
     user: user?.name ?? 'USER',
     ...(user === undefined ? {} : { secret: user.secretRef }),
-    poolSize:
-      workload?.recommendedPoolSize ??
-      recommend({ mode: spec.mode, share, pods: MANY_PODS }).poolSize,
-    sizeOf:
-      workload === undefined
-        ? 'for any number of pods; name the workloads in spec.clients.workloads for their own'
-        : `for ${workload.kind} ${workload.name}`,
     mode: spec.mode,
     preparedStatements: spec.parameters.max_prepared_statements !== '0',
     tlsRequired: spec.tls.client?.mode === 'require',
@@ -85,7 +102,10 @@ export function applicationSettings(
 }
 
 /** What holds for every library, because of how PgBouncer works in this mode. */
-export function advice({ mode, preparedStatements }: ApplicationSettings): string[] {
+export function advice({
+  mode,
+  preparedStatements,
+}: Pick<ApplicationSettings, 'mode' | 'preparedStatements'>): string[] {
   if (mode === 'session') {
     return [
       'Session mode: every connection of the application holds a server connection, so the sizes of all pods together must stay within the share.',

@@ -27,6 +27,8 @@ export interface Observation {
   readonly caps: readonly CapEntry[];
   /** Server connections it holds, by entry of the axis. */
   readonly sessions: readonly CapEntry[];
+  /** The process is of a version whose word on its file is not believed: it counts, and proves nothing. */
+  readonly tooOld?: true;
 }
 
 export interface PodState {
@@ -88,14 +90,15 @@ export function isProven(holder: HolderState): boolean {
 }
 
 /**
- * The process of the present pod runs with its file. Not with another one of a higher generation either: whose that is
- * and what it says nobody knows.
+ * The process of the present pod runs with its file, and can be believed. Not with another one of a higher generation
+ * either: whose that is and what it says nobody knows.
  */
 export function isConfirmed(holder: HolderState): boolean {
   const { pod, file, observation } = holder;
   if (pod === undefined || file === undefined || file === 'unreadable' || observation === undefined)
     return false;
-  const { podUid, revision } = observation;
+  const { podUid, revision, tooOld } = observation;
+  if (tooOld === true) return false;
   return podUid === pod.uid && revision !== undefined && revision === file.revision;
 }
 

@@ -2,6 +2,8 @@
 // 2 pooler pods, 4 each`. It says what decided, in the order of the computation, and nothing else.
 import { entrySizes, isSessionPool, poolMax } from '../sizing/entries.ts';
 import { ASKED, isAsked } from '../sizing/observed.ts';
+import { ownersTotal, ownersWords } from '../sizing/server-budget.ts';
+import { LISTED_POOLS, poolsInWords } from '../sizing/sharing.ts';
 import type { SizedPool, SizedServer } from '../sizing/size-server.ts';
 import { podSizes } from '../sizing/size-server.ts';
 
@@ -23,8 +25,9 @@ export interface ExplanationInput {
   readonly slack: number;
   /** max_connections less the three before. */
   readonly guard: number;
-  /** The owner's number instead of the optimum. */
+  /** The owner's number instead of the optimum, or his part of max_connections in percent. */
   readonly total?: number;
+  readonly sharePercent?: number;
   /** What the pools of this pool's kind (in session mode or not) may open together. */
   readonly ceiling: number;
   readonly session: boolean;
@@ -85,6 +88,7 @@ export function explanationOf(
     slack: budget.slack,
     guard: budget.guard,
     ...(limits.total !== undefined ? { total: limits.total } : {}),
+    ...(limits.sharePercent !== undefined ? { sharePercent: limits.sharePercent } : {}),
     ceiling: session ? budget.total : budget.active,
     session,
     ...(spec.postgres.role === 'replicas' ? { readReplicas: facts.replicas } : {}),
@@ -106,14 +110,15 @@ export function explanationOf(
 }
 
 function ceiling(input: ExplanationInput): string {
-  const { optimum, guard, total, readReplicas } = input;
+  const { optimum, guard, readReplicas } = input;
+  const total = ownersTotal(input);
   const limit = guardParts(input);
   const replicas =
     readReplicas !== undefined && readReplicas > 1
       ? `, for one of the ${readReplicas} replicas, as all connections can land on it`
       : '';
   if (total !== undefined) {
-    const why = `the owner sets ${total} (${formula(input)} would be ${optimum})`;
+    const why = `the owner sets ${ownersWords(input)} (${formula(input)} would be ${optimum})`;
     return `${total > guard ? `${why}, but ${limit} leaves ${guard}` : why}${replicas}`;
   }
   if (input.session) {
@@ -149,9 +154,6 @@ function guardParts(input: ExplanationInput): string {
   return parts.join(' − ');
 }
 
-/** More weights than this are told as a part of their sum. */
-const LISTED_WEIGHTS = 4;
-
 function sharing(input: ExplanationInput): string {
   const { weight, alike, unlike, share, session } = input;
   if (input.podsAsked === 0) return 'no pods are asked for, so nothing is given to it';
@@ -169,18 +171,14 @@ function sharing(input: ExplanationInput): string {
     unlike.length === 0
       ? ''
       : session
-        ? ` beside ${counted(unlike.length, 'pool')} in other modes`
-        : ` beside ${counted(unlike.length, 'pool')} in session mode`;
+        ? ` beside ${poolsInWords(unlike.length)} in other modes`
+        : ` beside ${poolsInWords(unlike.length)} in session mode`;
   if (alike.length === 0) return `1 pool has it${beside}, ${here}`;
   const weights = [weight, ...alike];
-  const sum = weights.reduce((a, b) => a + b, 0);
-  const how =
-    weights.length <= LISTED_WEIGHTS
-      ? weights.join(':')
-      : weights.every((one) => one === weight)
-        ? 'equally'
-        : `by weight (${weight} of ${sum})`;
-  return `${weights.length} ${which}pools share it ${how}${beside}, ${here}`;
+  if (weights.length > LISTED_POOLS) {
+    return `more than ${LISTED_POOLS} ${which}pools share it by weight${beside}, ${here} for weight ${weight}`;
+  }
+  return `${weights.length} ${which}pools share it ${weights.join(':')}${beside}, ${here}`;
 }
 
 function pods(input: ExplanationInput): string {

@@ -86,14 +86,9 @@ export function coresKnown(facts: ServerFacts, assumed: string): Finding {
     const cores = facts.milliCores.value / 1000;
     return good('CoresKnown', 'Found', `${cores} (${facts.milliCores.source})`);
   }
-  return bad(
-    'CoresKnown',
-    {
-      reason: 'CoresUnknown',
-      message: `Postgres has neither a cpu limit nor a cpu request, so the smallest safe size is used, that of ${assumed}: set one of them, or the ConnectionBudget's total`,
-    },
-    'noted',
-  );
+  const why = facts.coresUnknown ?? 'nothing says how many cores Postgres has';
+  const message = `${why}, so the smallest safe size is used, that of ${assumed}: set a cpu limit or request, or the ConnectionBudget's total or share`;
+  return bad('CoresKnown', { reason: 'CoresUnknown', message }, 'noted');
 }
 
 /** Secrets are often created after the pool: a missing one is waited for. */
@@ -117,7 +112,11 @@ export interface ShareState {
   readonly namespace: string;
   /** `namespace/name` of the ConnectionBudget. */
   readonly budget: string;
+  /** Somebody has deleted the budget; this pool is one of those that hold it. */
+  readonly budgetIsDeleted?: boolean;
   readonly explanation: string;
+  /** Why the rest is not here yet, where it is not that others hold it. */
+  readonly waitsFor?: string;
 }
 
 type Shortage = 'NoPod' | 'FewerPods' | 'BelowMin';
@@ -125,7 +124,7 @@ type Shortage = 'NoPod' | 'FewerPods' | 'BelowMin';
 const shortages: Readonly<Record<Shortage, readonly [what: string, Exclude<Effect, 'fine'>]>> = {
   NoPod: ['No pod can run', 'stalled'],
   FewerPods: ['Fewer pods than asked for', 'noted'],
-  BelowMin: ['The share is below sizing.min', 'noted'],
+  BelowMin: ['The share is below spec.sizing.min', 'noted'],
 };
 
 /** The condition's reason for a share that is too small. */
@@ -141,6 +140,10 @@ export function shareGranted(state: ShareState): Finding {
   const { share, held, shortage, budget } = state;
   if (shortage === 'NoPod') return tooSmall(state, shortage);
   // Before the other shortages: a pool that has nothing yet is not ready, however little it is to have.
+  if (held < share && state.waitsFor !== undefined) {
+    const message = `${held} of ${share} connections are here: ${state.waitsFor}`;
+    return bad('ShareGranted', { reason: 'AskingServer', message }, 'waiting');
+  }
   if (held < share) {
     return bad(
       'ShareGranted',
@@ -152,16 +155,25 @@ export function shareGranted(state: ShareState): Finding {
     );
   }
   if (shortage !== undefined) return tooSmall(state, shortage);
-  return good('ShareGranted', 'Granted', `${share} connections of ConnectionBudget ${budget}`);
+  const message = `${share} connections of ConnectionBudget ${budget}`;
+  if (state.budgetIsDeleted === true) {
+    return good(
+      'ShareGranted',
+      'BudgetBeingDeleted',
+      `${message}, which is deleted: it is held until its pools are gone, and gives nothing to new ones`,
+    );
+  }
+  return good('ShareGranted', 'Granted', message);
 }
 
 function tooSmall(state: ShareState, shortage: Shortage): Finding {
   const { budget, explanation, namespace } = state;
   const [what, effect] = shortages[shortage];
+  const less = shortage === 'BelowMin' ? 'lower spec.sizing.min' : 'lower what the pools ask for';
   const fix =
     state.groupIsFull === true
       ? `raise the max of namespace ${namespace} in spec.namespaces of ConnectionBudget ${budget}, or lower what its pools ask for`
-      : `raise the total of ConnectionBudget ${budget}, give Postgres more cores, or lower what the pools ask for`;
+      : `raise the total or share of ConnectionBudget ${budget}, give Postgres more cores, or ${less}`;
   const message = `${what} (${explanation}): ${fix}`;
   return bad('ShareGranted', { reason: shortageReason(state), message }, effect);
 }
@@ -187,16 +199,22 @@ export function withinBudget(state: {
   readonly charged: number;
   /** Holders that have not proven their configuration and keep their charge. */
   readonly unproven: readonly string[];
+  /** What all pools of the server may open together, while that is less than what they hold. */
+  readonly shrunkTo?: number | undefined;
 }): Finding {
-  const { allotted, charged, unproven } = state;
+  const { allotted, charged, unproven, shrunkTo } = state;
   const who = unproven.length === 0 ? '' : `; not proven yet: ${unproven.join(', ')}`;
   if (charged > allotted) {
     const count = Number.isFinite(charged) ? `${charged}` : 'An unknown number of';
+    const why =
+      shrunkTo === undefined
+        ? ''
+        : `, because the budget of all pools became smaller than what they hold, ${shrunkTo}`;
     return bad(
       'WithinBudget',
       {
-        reason: 'GivingBack',
-        message: `${count} connections can be open and ${allotted} are allotted: they are closed as clients release them${who}`,
+        reason: shrunkTo === undefined ? 'GivingBack' : 'BudgetShrank',
+        message: `${count} connections can be open and ${allotted} are allotted${why}: they are closed as clients release them${who}`,
       },
       'waiting',
     );
@@ -229,10 +247,19 @@ export interface PodCounts {
   readonly leaving?: readonly string[];
   /** A pod that serves clients and whose console cannot be asked, with the reason. */
   readonly silent?: string | undefined;
+  /** Pods whose process is too old to be believed, by name. */
+  readonly tooOld?: readonly TooOldPod[];
+}
+
+/** A pod, the version of its pooler, and the oldest that would do. */
+export interface TooOldPod {
+  readonly name: string;
+  readonly version: string;
+  readonly oldest: string;
 }
 
 export function configApplied(pods: PodCounts): Finding {
-  const { confirmed, target, toReplace, restartFor = [], leaving = [], silent } = pods;
+  const { confirmed, target, toReplace, restartFor = [], leaving = [], tooOld = [], silent } = pods;
   if (toReplace > 0) {
     const what = restartFor.length === 0 ? 'the pod template' : restartFor.join(', ');
     return bad(
@@ -242,6 +269,18 @@ export function configApplied(pods: PodCounts): Finding {
         message: `${toReplace} pods are replaced one at a time, because ${what} cannot be changed in a running pod`,
       },
       'waiting',
+    );
+  }
+  const [old] = tooOld;
+  if (old !== undefined) {
+    const others = tooOld.length === 1 ? '' : ` (and ${tooOld.length - 1} more)`;
+    return bad(
+      'ConfigApplied',
+      {
+        reason: 'PoolerTooOld',
+        message: `Pod ${old.name}${others} runs version ${old.version} of the pooler, which may keep old settings and not say so: its connections stay charged, and it gets no more. Set spec.pooler.image to one with ${old.oldest} or newer; where it is not set, the image is the operator's own setting (poolerImage of the chart)`,
+      },
+      'stalled',
     );
   }
   const message = `${confirmed} of ${target} pods have confirmed their configuration`;

@@ -233,6 +233,7 @@ function observationOf(
       ? running.caps
       : [{ name: '(unbounded)', connections: Number.POSITIVE_INFINITY }],
     sessions: counted.filter((c) => c.connections > 0),
+    ...(engine.tooOld(seen.version) ? { tooOld: true } : {}),
   };
 }
 

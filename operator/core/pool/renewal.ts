@@ -6,9 +6,13 @@ import type { Topology } from '../../api/connection-pool.ts';
 import type { ServerFacts } from '../../postgres/adapter.ts';
 import type { Finding } from './findings.ts';
 
-/** What the sessions of a read pool depend on. */
-export function topologyOf({ primary, replicas }: ServerFacts): Topology {
-  return { ...(primary === undefined ? {} : { primary }), replicas };
+/**
+ * What the sessions of a read pool depend on. While nobody is the primary, as in the middle of a promotion, it is the one
+ * that it was: sessions are made anew when it is known who comes next, and not twice.
+ */
+export function topologyOf({ primary, replicas }: ServerFacts, before?: Topology): Topology {
+  const who = primary ?? before?.primary;
+  return { ...(who === undefined ? {} : { primary: who }), replicas };
 }
 
 export function isSameTopology(a: Topology | undefined, b: Topology | undefined): boolean {

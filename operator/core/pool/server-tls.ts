@@ -20,12 +20,16 @@ export interface ServerTlsChoice {
 export function serverTlsOf(
   spec: ConnectionPoolSpec,
   namespace: string,
-  { tls }: ServerFacts,
+  { tls, encrypts }: ServerFacts,
 ): ServerTlsChoice {
   const { mode, caRef } = spec.tls.server;
   if (mode !== undefined) {
     const why = `TLS ${mode}, as spec.tls.server says`;
     return { mode, ...(caRef === undefined ? {} : { ca: caRef }), found: false, why };
+  }
+  if (tls === undefined && encrypts === true) {
+    const why = 'TLS require without a check, as the server has TLS and no CA is known';
+    return { mode: 'require', found: false, why };
   }
   if (tls === undefined) {
     return { mode: 'prefer', found: false, why: 'TLS prefer, as no CA is known' };

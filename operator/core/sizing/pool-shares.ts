@@ -32,8 +32,9 @@ export interface PoolShare {
 
 /**
  * Shares for every claim. In this order of what must hold: the sum is never more than the budget, and that of a
- * group never more than its max; every pool has one connection for each entry of one pod (older pools first); all pools have their pods' connections; every pool
- * has its min (older pools first); the rest by weight up to max. What one pool cannot have is no loss to the others.
+ * group never more than its max; every pool has one connection for each entry of one pod (older pools first); all pools
+ * have their pods' connections; every pool has its min, or what is left for it (older pools first); the rest by weight
+ * up to max. A pod that one pool cannot have is no loss to the others.
  */
 export function poolShares(
   budget: ServerBudget,
@@ -49,7 +50,8 @@ export function poolShares(
     sum(members.map(forPods)) <= max ? members : [],
   );
   floors.raiseAll(roomy, forPods);
-  for (const claim of admitted) floors.raise(claim, claim.min ?? 0);
+  // Not all or nothing: a min that is too large would get less than a smaller one.
+  for (const claim of admitted) floors.raiseTowards(claim, claim.min ?? 0);
   return judge(claims, fillGroups(budget, admitted, floors));
 }
 
@@ -89,6 +91,15 @@ class Floors {
   /** False, and nothing changed, when that much is not there or is beyond the pool's max. */
   raise(claim: PoolClaim, to: number): boolean {
     return to <= (claim.max ?? this.#budget.total) && this.raiseAll([claim], () => to);
+  }
+
+  /** As far as budget, optimum, group and the pool's own max have room. */
+  raiseTowards(claim: PoolClaim, to: number): void {
+    const { group, session, max = to } = claim;
+    const rooms = [this.#budget.total - this.#total];
+    if (!session) rooms.push(this.#budget.active - this.#active);
+    if (group !== undefined) rooms.push(group.max - (this.#groups.get(group.id) ?? 0));
+    this.raiseAll([claim], () => Math.min(to, max, this.of(claim) + Math.min(...rooms)));
   }
 
   /** All or none: false, and nothing changed, when that much is not there. */

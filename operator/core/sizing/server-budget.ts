@@ -16,6 +16,8 @@ export interface ServerLimits {
   readonly slack?: number;
   /** The owner's number, instead of the optimum. */
   readonly total?: number;
+  /** The same as a part of max_connections, in percent; `total` comes before it. */
+  readonly sharePercent?: number;
 }
 
 export interface ServerBudget {
@@ -51,11 +53,35 @@ export function serverBudget(limits: ServerLimits, sessions: boolean): ServerBud
   const slack = limits.slack ?? defaultSlack(limits.maxConnections);
   const reserved = limits.reservedConnections + limits.setAside;
   const guard = Math.max(0, limits.maxConnections - reserved - slack);
-  const wanted = limits.total ?? optimum;
+  const owners = ownersTotal(limits);
+  const wanted = owners ?? optimum;
   const active = Math.min(wanted, guard);
-  const decidedBy = active < wanted ? 'guard' : limits.total === undefined ? 'optimum' : 'owner';
-  const total = sessions && limits.total === undefined ? guard : active;
+  const decidedBy = active < wanted ? 'guard' : owners === undefined ? 'optimum' : 'owner';
+  const total = sessions && owners === undefined ? guard : active;
   return { optimum, guard, slack, reserved, active, total, decidedBy };
+}
+
+/**
+ * Connections that the owner wants for all pools together: his number, or `floor(max_connections × percent / 100)`, at
+ * least 1 as the optimum is. Undefined where he leaves it to the cores.
+ */
+export function ownersTotal({
+  total,
+  sharePercent,
+  maxConnections,
+}: Pick<ServerLimits, 'total' | 'sharePercent' | 'maxConnections'>): number | undefined {
+  if (total !== undefined || sharePercent === undefined) return total;
+  return Math.max(1, Math.floor((maxConnections * sharePercent) / 100));
+}
+
+/** The same in words: `40`, or `50 % of max_connections 200 = 100`. */
+export function ownersWords(
+  limits: Pick<ServerLimits, 'total' | 'sharePercent' | 'maxConnections'>,
+): string {
+  const { total, sharePercent, maxConnections } = limits;
+  const number = `${ownersTotal(limits)}`;
+  if (total !== undefined || sharePercent === undefined) return number;
+  return `${sharePercent} % of max_connections ${maxConnections} = ${number}`;
 }
 
 /** A tenth of max_connections, at least 5: cancels, look-ups, sessions that outlive their client. */

@@ -30,7 +30,7 @@ export interface SizedPool {
 /** The owner's word, as far as sizes go. */
 export type OwnerLimits = Pick<
   ConnectionBudgetSpec,
-  'total' | 'reserved' | 'slack' | 'coresFactor' | 'spindles'
+  'total' | 'share' | 'reserved' | 'slack' | 'coresFactor' | 'spindles'
 >;
 
 export interface SizedServer {
@@ -66,6 +66,7 @@ export function sizeServer(
     setAside: (owner?.reserved ?? []).reduce((total, r) => total + r.connections, 0),
     ...(owner?.slack === undefined ? {} : { slack: owner.slack }),
     ...(owner?.total === undefined ? {} : { total: owner.total }),
+    ...(owner?.share === undefined ? {} : { sharePercent: owner.share }),
   };
   const budget = serverBudget(
     limits,

@@ -2,15 +2,19 @@
 import type { SizingSource } from '../../api/connection-pool.ts';
 import { formatMilli, milliOf } from '../../api/quantity.ts';
 import { poolMax } from './entries.ts';
-import { ASSUMED_MILLI_CORES } from './server-budget.ts';
+import { ASSUMED_MILLI_CORES, ownersTotal } from './server-budget.ts';
+import { LISTED_POOLS, poolsInWords, sharingInWords, sharingOf } from './sharing.ts';
 import type { OwnerLimits, SizedPool, SizedServer } from './size-server.ts';
 
-export interface SourcesInput {
+export interface ServerSourcesInput {
   readonly server: SizedServer;
-  /** The owner's word, and the ConnectionBudget that has it, as `namespace/name`. */
   readonly owner: OwnerLimits | undefined;
-  readonly budgetName: string;
+  /** The ConnectionBudget that has the owner's word, as `namespace/name`; absent in its own status. */
+  readonly budgetName?: string;
   readonly pools: readonly SizedPool[];
+}
+
+export interface SourcesInput extends ServerSourcesInput {
   readonly pool: SizedPool;
   readonly maxClientConn: { readonly max: number; readonly source: string };
 }
@@ -18,15 +22,41 @@ export interface SourcesInput {
 /** Longest source that is kept; the schema takes 1024. */
 const MAX_SOURCE = 500;
 
-/** In the order of the computation. No number here changes by itself: they follow specs and objects. */
+type Row = readonly [field: string, value: string | number, source: string];
+
+/** Of one pool, in the order of the computation. No number here changes by itself: they follow specs and objects. */
 export function sourcesOf(input: SourcesInput): SizingSource[] {
-  const { server, owner, pool, maxClientConn } = input;
-  const { budget, limits, facts } = server;
-  const ofBudget = (field: string) => `spec.${field} of ConnectionBudget ${input.budgetName}`;
-  const milliCores = facts.milliCores?.value ?? ASSUMED_MILLI_CORES;
+  const { server, pools, pool, maxClientConn } = input;
   const share = server.shares.get(pool.uid)?.connections ?? 0;
+  return [
+    ...rowsOf(input),
+    ['share', share, whyOf(server, pools, pool)] as const,
+    ['maxClientConn', maxClientConn.max, maxClientConn.source] as const,
+  ].map(sourceOf);
+}
+
+/** What is the same for all pools of the server, and how they share it. */
+export function serverSources(input: ServerSourcesInput): SizingSource[] {
+  return [...rowsOf(input), ['pools', ...sharingInWords(sharingOf(input.pools))] as const].map(
+    sourceOf,
+  );
+}
+
+function sourceOf([field, value, source]: Row): SizingSource {
+  return {
+    field,
+    value: String(value),
+    source: source.length > MAX_SOURCE ? `${source.slice(0, MAX_SOURCE - 1)}…` : source,
+  };
+}
+
+function rowsOf({ server, owner, budgetName, pools }: ServerSourcesInput): readonly Row[] {
+  const { budget, limits, facts } = server;
+  const by = budgetName === undefined ? '' : ` of ConnectionBudget ${budgetName}`;
+  const ofBudget = (field: string) => `spec.${field}${by}`;
+  const milliCores = facts.milliCores?.value ?? ASSUMED_MILLI_CORES;
   const setAside = (owner?.reserved ?? []).map((r) => `${r.connections} for ${r.name}`);
-  const rows: readonly (readonly [string, string | number, string])[] = [
+  return [
     [
       'cores',
       formatMilli(milliCores),
@@ -37,7 +67,7 @@ export function sourcesOf(input: SourcesInput): SizingSource[] {
       formatMilli(limits.milliCoresFactor),
       owner?.coresFactor !== undefined
         ? ofBudget('coresFactor')
-        : (saidBy(input.pools, limits.milliCoresFactor, (p) =>
+        : (saidBy(pools, limits.milliCoresFactor, (p) =>
             p.spec.sizing.coresFactor === undefined
               ? undefined
               : milliOf(p.spec.sizing.coresFactor),
@@ -48,7 +78,7 @@ export function sourcesOf(input: SourcesInput): SizingSource[] {
       limits.spindles,
       owner?.spindles !== undefined
         ? ofBudget('spindles')
-        : (saidBy(input.pools, limits.spindles, (p) => p.spec.sizing.spindles) ??
+        : (saidBy(pools, limits.spindles, (p) => p.spec.sizing.spindles) ??
           'the default, for SSD and cloud disks'),
     ],
     ['optimum', budget.optimum, 'cores × coresFactor + spindles, rounded down'],
@@ -60,7 +90,9 @@ export function sourcesOf(input: SourcesInput): SizingSource[] {
         `${limits.reservedConnections} of the server (${facts.reservedConnections.source})`,
         ...(setAside.length === 0
           ? []
-          : [`set aside by ConnectionBudget ${input.budgetName}: ${setAside.join(', ')}`]),
+          : [
+              `set aside${budgetName === undefined ? '' : ` by ConnectionBudget ${budgetName}`}: ${setAside.join(', ')}`,
+            ]),
       ].join('; '),
     ],
     [
@@ -70,15 +102,8 @@ export function sourcesOf(input: SourcesInput): SizingSource[] {
         ? 'the default: a tenth of maxConnections, at least 5'
         : ofBudget('slack'),
     ],
-    ['budget', budget.total, budgetSource(server, ofBudget('total'))],
-    ['share', share, whyOf(server, input.pools, pool)],
-    ['maxClientConn', maxClientConn.max, maxClientConn.source],
+    ['budget', budget.total, budgetSource(server, ofBudget)],
   ];
-  return rows.map(([field, value, source]) => ({
-    field,
-    value: String(value),
-    source: source.length > MAX_SOURCE ? `${source.slice(0, MAX_SOURCE - 1)}…` : source,
-  }));
 }
 
 /** The pool that said the number: where several do, the smallest counts, and the first of them by name. */
@@ -92,15 +117,22 @@ function saidBy(
   return first === undefined ? undefined : `spec.sizing of ConnectionPool ${first}`;
 }
 
-function budgetSource({ budget, limits }: SizedServer, owner: string): string {
+function budgetSource(
+  { budget, limits }: SizedServer,
+  ofBudget: (field: string) => string,
+): string {
   if (budget.total > budget.active) {
     return 'maxConnections − reserved − slack, because a session-mode pool holds connections for idle clients';
   }
+  const owner =
+    limits.total !== undefined || limits.sharePercent === undefined
+      ? ofBudget('total')
+      : `${limits.sharePercent} % of max_connections ${limits.maxConnections} (${ofBudget('share')})`;
   switch (budget.decidedBy) {
     case 'owner':
       return owner;
     case 'guard':
-      return `maxConnections − reserved − slack, which is less than ${limits.total === undefined ? 'the optimum' : owner}`;
+      return `maxConnections − reserved − slack, which is less than ${ownersTotal(limits) === undefined ? 'the optimum' : owner}`;
     case 'optimum':
       return 'the optimum';
   }
@@ -126,19 +158,10 @@ export function whyOf(server: SizedServer, pools: readonly SizedPool[], pool: Si
         : share?.connections === min
           ? ', raised to its min'
           : '';
-  const sum = weightOf(pools);
-  return sum === weight ? `all of the budget${bound}` : `weight ${weight} of ${sum}${bound}`;
-}
-
-/** By the list, which is the same for all pools of a server. */
-const weights = new WeakMap<readonly SizedPool[], number>();
-
-function weightOf(pools: readonly SizedPool[]): number {
-  const known = weights.get(pools);
-  if (known !== undefined) return known;
-  const sum = pools
-    .filter((p) => p.spec.pooler.replicas > 0)
-    .reduce((total, p) => total + p.spec.sizing.weight, 0);
-  weights.set(pools, sum);
-  return sum;
+  const { active, session } = sharingOf(pools);
+  const count = active.length + session.length;
+  if (count === 1) return `all of the budget${bound}`;
+  if (count > LISTED_POOLS) return `weight ${weight}, among ${poolsInWords(count)}${bound}`;
+  const sum = [...active, ...session].reduce((total, one) => total + one, 0);
+  return `weight ${weight} of ${sum}${bound}`;
 }

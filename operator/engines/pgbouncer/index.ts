@@ -8,9 +8,12 @@ import { checkDatabaseName, checkSecret, checkUserName } from './quote.ts';
 import { entriesOf, markOf, readHolderFile } from './read-file.ts';
 import { remembered, runningCapacity, starving } from './running.ts';
 import { renderUserList, revokedOf, secretOf, userMarkOf, usersOf } from './user-list.ts';
+import { oldestVersion, tooOld } from './version.ts';
 
 export const pgbouncer: Engine = {
   name: 'pgbouncer',
+  oldestVersion,
+  tooOld,
   renderHolderFile,
   readHolderFile,
   markOf,

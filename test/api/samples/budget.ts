@@ -46,6 +46,12 @@ export const budgetSamples: readonly Sample[] = [
     refused: budget({ namespaces: [{ name: 'shop-*' }] }),
     accepted: budget({ namespaces: [{ name: 'shop', max: 8 }, { name: '*' }] }),
   },
+  {
+    says: 'total and share cannot both be set',
+    at: 'spec.share',
+    refused: budget({ total: 40, share: 50 }),
+    accepted: budget({ share: 50 }),
+  },
   ...[
     // 100 connections, 3 reserved, a slack of 10 by default.
     [{ total: 88 }, { total: 87 }],
@@ -58,6 +64,15 @@ export const budgetSamples: readonly Sample[] = [
       { reserved: [{ name: 'admin', connections: 86 }] },
     ],
     [{ slack: 97 }, { slack: 96 }],
+    // A share is bounded by what is left, of which there has to be something.
+    [
+      { share: 100, slack: 97 },
+      { share: 100, slack: 96 },
+    ],
+    [
+      { share: 50, postgres: { endpoint: { maxConnections: 8 } } },
+      { share: 50, postgres: { endpoint: { maxConnections: 9 } } },
+    ],
     [
       { total: 1, postgres: { endpoint: { maxConnections: 8 } } },
       { postgres: { endpoint: { maxConnections: 8 } } },

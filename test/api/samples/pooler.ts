@@ -87,6 +87,30 @@ export const poolerSamples: readonly Sample[] = [
     refused: pooler({ resources: { requests: request, limits: less } }),
     accepted: pooler({ resources: { requests: request, limits: same } }),
   })),
+  ...['limits', 'requests'].flatMap((list) =>
+    ['a b', 'foo', 'cpus', 'hugepages-', 'Example.com/gpu', '/gpu', 'example.com/'].map((name) => ({
+      says: `pooler.resources.${list}: every key must be a resource`,
+      at: `spec.pooler.resources.${list}`,
+      refused: pooler({ resources: { [list]: { [name]: 1 } } }),
+      accepted: pooler({
+        resources: {
+          [list]: { cpu: 1, 'ephemeral-storage': '1Gi', 'hugepages-2Mi': 1, 'example.com/gpu': 1 },
+        },
+      }),
+    })),
+  ),
+  {
+    says: 'must be the key of a taint',
+    at: 'spec.pooler.tolerations[0].key',
+    refused: pooler({ tolerations: [{ key: 'a b' }] }),
+    accepted: pooler({ tolerations: [{ key: 'example.com/a_b' }] }),
+  },
+  {
+    says: 'must be a label value',
+    at: 'spec.pooler.tolerations[0].value',
+    refused: pooler({ tolerations: [{ key: 'a', value: '-' }] }),
+    accepted: pooler({ tolerations: [{ key: 'a', value: '' }] }),
+  },
   {
     says: 'must be Exists or Equal',
     at: 'spec.pooler.tolerations[0].operator',

@@ -90,6 +90,10 @@ export const postgresSamples: readonly Sample[] = [
     ['0.0.0.0', '1.0.0.0'],
     ['::1', '::2'],
     ['0:0:0:0:0:0:0:1', '0:0:0:0:0:0:1:1'],
+    ['::FFFF:7f00:1', '::ffff:a00:1'],
+    ['0:0:0:0:0:ffff:7fff::', '0:0:0:0:ffff:7fff::'],
+    ['::0:ffff:0:0', '::ffff:0:1'],
+    ['0:0:0:0:0:ffff::', '0:0:0:0:ffff::'],
   ].map(([refused = '', accepted = '']) => ({
     says: 'must not be a loopback address',
     at: 'spec.postgres.endpoint.host',

@@ -34,6 +34,18 @@ export const schemaSamples: readonly Sample[] = [
     accepted: pool({ clients: { workloads: [{ kind: 'CronJob', name: 'nightly', poolSize: 1 }] } }),
   },
   {
+    says: 'must be at most 100: lower it',
+    at: 'spec.share',
+    refused: budget({ share: 101 }),
+    accepted: budget({ share: 100 }),
+  },
+  {
+    says: 'must be at least 1: raise it',
+    at: 'spec.share',
+    refused: budget({ share: 0 }),
+    accepted: budget({ share: 1 }),
+  },
+  {
     says: 'must be at least 256: raise it',
     at: 'spec.clients.fileLimit',
     refused: pool({ clients: { fileLimit: 255 } }),
@@ -112,6 +124,62 @@ export const schemaSamples: readonly Sample[] = [
     accepted: pooler({ resources: { requests: { cpu: '0.1', 'example.com/gpu': 1 } } }),
   },
   {
+    says: 'there is no such field: remove it (there are limits, requests)',
+    at: 'spec.pooler.resources.foo',
+    refused: pooler({ resources: { foo: { cpu: 1 } } }),
+    accepted: pooler({ resources: { limits: { cpu: 1 } } }),
+  },
+  {
+    says: 'there is no such field: remove it (there are limits, requests)',
+    at: 'spec.pooler.resources.claims',
+    refused: pooler({ resources: { claims: [{ name: 'gpu' }] } }),
+    accepted: pooler({ resources: {} }),
+  },
+  {
+    says: 'there is no such field: did you mean operator?',
+    at: 'spec.pooler.tolerations[0].operater',
+    refused: pooler({ tolerations: [{ key: 'a', operater: 'Exists' }] }),
+    accepted: pooler({ tolerations: [{ key: 'a', operator: 'Exists' }] }),
+  },
+  {
+    says: 'must be a whole number: remove the quotes',
+    at: 'spec.pooler.tolerations[0].tolerationSeconds',
+    refused: pooler({
+      tolerations: [{ key: 'a', effect: 'NoExecute', tolerationSeconds: '5' }],
+    }),
+    accepted: pooler({ tolerations: [{ key: 'a', effect: 'NoExecute', tolerationSeconds: 5 }] }),
+  },
+  {
+    says: 'there is no such field: remove it (there are nodeAffinity',
+    at: 'spec.pooler.affinity.foo',
+    refused: pooler({ affinity: { foo: 'bar' } }),
+    accepted: pooler({ affinity: {} }),
+  },
+  ...['nodeAffinity', 'podAffinity', 'podAntiAffinity'].flatMap((kind) => [
+    {
+      says: 'must be a map of fields',
+      at: `spec.pooler.affinity.${kind}`,
+      refused: pooler({ affinity: { [kind]: 3 } }),
+      accepted: pooler({ affinity: { [kind]: {} } }),
+    },
+    {
+      says: 'there is no such field: did you mean requiredDuringSchedulingIgnoredDuringExecution?',
+      at: `spec.pooler.affinity.${kind}.requiredDuringSchedulingIgnoreDuringExecution`,
+      refused: pooler({
+        affinity: { [kind]: { requiredDuringSchedulingIgnoreDuringExecution: {} } },
+      }),
+      accepted: pooler({ affinity: affinityOf(kind) }),
+    },
+  ]),
+  {
+    says: 'must be a list',
+    at: 'spec.pooler.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution',
+    refused: pooler({
+      affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: {} } },
+    }),
+    accepted: pooler({ affinity: affinityOf('podAntiAffinity') }),
+  },
+  {
     says: 'must be a map of fields',
     at: 'spec.users[0]',
     refused: pool({ users: [null] }),
@@ -122,6 +190,30 @@ export const schemaSamples: readonly Sample[] = [
     }),
   },
 ];
+
+/** As a pod has it. */
+export function affinityOf(kind: string): object {
+  const zone = { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['a'] };
+  const near = {
+    topologyKey: 'kubernetes.io/hostname',
+    labelSelector: { matchLabels: { app: 'x' } },
+  };
+  if (kind !== 'nodeAffinity') {
+    return {
+      [kind]: {
+        requiredDuringSchedulingIgnoredDuringExecution: [near],
+        preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, podAffinityTerm: near }],
+      },
+    };
+  }
+  const term = { matchExpressions: [zone] };
+  return {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] },
+      preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, preference: term }],
+    },
+  };
+}
 
 function manyKeys(n: number): object {
   return Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, '']));

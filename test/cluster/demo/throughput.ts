@@ -4,17 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execIn, kubectl, type Login, psql } from '../e2e.ts';
 import { sleep } from '../run.ts';
-
-export type Throughput = {
-  /** Runs of page.sql per second. */
-  rate: number;
-  /** Mean time of a run, in milliseconds, the wait for a connection included. */
-  latency: number;
-  /** The most sessions of clients that Postgres had at once. */
-  sessions: number;
-  /** Memory of Postgres' processes, halfway. */
-  megabytes: number;
-};
+import { readMemory, readPgbench, type Throughput } from './measured.ts';
 
 export const clients = 200;
 const seconds = 8;
@@ -59,26 +49,12 @@ export async function measure(namespace: string, host: string, login: Login): Pr
     return memory(namespace);
   };
   const [report, megabytes] = await Promise.all([bench, weigh(), count()]);
-  const rate = Number(/^tps = ([\d.]+)/m.exec(report)?.[1]);
-  const latency = Number(/^latency average = ([\d.]+) ms/m.exec(report)?.[1]);
-  return { rate, latency, sessions, megabytes };
+  return { ...readPgbench(report), sessions, megabytes };
 }
 
 /** Memory of all processes of Postgres together, what they share counted once. */
 async function memory(namespace: string): Promise<number> {
   const sum =
     "cat /proc/[0-9]*/smaps_rollup 2>/dev/null | awk '/^Pss:/ { kb += $2 } END { print kb }'";
-  return Number(await execIn(namespace, 'shop-db-0', ['sh', '-c', sum])) / 1024;
-}
-
-/** The mean of several measurements, but the most sessions of any. */
-export function mean(all: readonly Throughput[]): Throughput {
-  const of = (field: keyof Throughput) =>
-    all.reduce((sum, one) => sum + one[field], 0) / Math.max(1, all.length);
-  return {
-    rate: of('rate'),
-    latency: of('latency'),
-    megabytes: of('megabytes'),
-    sessions: Math.max(...all.map(({ sessions }) => sessions)),
-  };
+  return readMemory(await execIn(namespace, 'shop-db-0', ['sh', '-c', sum]));
 }

@@ -26,7 +26,11 @@ function settings(spec: Partial<ConnectionPoolSpecInput> = {}, poolSize?: number
     advice: '',
   };
   const clients = poolSize === undefined ? undefined : { connections: 40, workloads: [counted] };
-  return applicationSettings(parsed, { host: 'shop.ns.svc', port: 5432 }, 17, clients);
+  const to = { host: 'shop.ns.svc', port: 5432 };
+  const [first, ...more] = applicationSettings(parsed, to, 17, clients);
+  assert.ok(first !== undefined);
+  assert.deepEqual(more, []);
+  return first;
 }
 
 const rendered = (name: string, ...of: Parameters<typeof settings>) =>
@@ -46,7 +50,7 @@ test('there are settings for six libraries, and each names host, port, database,
   }
 });
 
-test('the size is that of the first workload, else the smallest', () => {
+test('the size is that of the workload, else the smallest', () => {
   assert.equal(settings({}, 8).poolSize, 8);
   assert.equal(settings({}, 8).sizeOf, 'for Deployment web');
   assert.equal(settings().poolSize, 5);

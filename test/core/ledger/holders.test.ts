@@ -276,6 +276,64 @@ const cases: readonly Case[] = [
     unproven: [0],
   },
   {
+    sentence: 'nobody is given more on the word of a process that is too old',
+    state: pool({
+      allotment: 9,
+      holders: [
+        holder(0, {
+          grant: [4, 1],
+          file: file(1, { a: 4 }),
+          pod: 0,
+          said: [1, { a: 4 }, { a: 1 }],
+          tooOld: true,
+        }),
+      ],
+      workload: workload(1),
+    }),
+    grants: { 0: [4, 1] },
+    files: { 0: [1, { a: 4 }] },
+    replicas: 1,
+    unproven: [0],
+  },
+  {
+    sentence:
+      'nothing of what a process that is too old says to have given back is given to others',
+    state: pool({
+      allotment: 8,
+      pods: 2,
+      holders: [
+        holder(0, {
+          grant: [8, 1],
+          file: file(2, { a: 4 }),
+          pod: 0,
+          said: [2, { a: 4 }, { a: 4 }],
+          tooOld: true,
+        }),
+      ],
+      workload: workload(1, 3),
+      fileEpoch: 3,
+    }),
+    grants: { 0: [8, 1] },
+    files: { 0: [2, { a: 4 }] },
+    epoch: 3,
+    replicas: 1,
+    unproven: [0],
+  },
+  {
+    sentence: 'what it runs with still counts',
+    state: pool({
+      allotment: 4,
+      holders: [
+        holder(0, { file: file(5, { a: 4 }), pod: 0, said: [4, { a: 6 }, {}], tooOld: true }),
+      ],
+      workload: workload(1),
+    }),
+    grants: { 0: [6, 5] },
+    files: { 0: [5, { a: 4 }] },
+    replicas: 1,
+    unproven: [0],
+  },
+  {
     sentence: 'a holder that is to go keeps serving with one connection for each entry',
     state: pool({
       allotment: 4,

@@ -26,6 +26,8 @@ export interface HolderWords {
   readonly terminating?: boolean;
   /** What the process of the pod said: generation, caps, sessions. */
   readonly said?: readonly [number, Caps, Caps?];
+  /** It is of a version that is not believed. */
+  readonly tooOld?: true;
   /** It was the process of another pod that said so. */
   readonly saidByAnother?: boolean;
 }
@@ -50,6 +52,7 @@ export function holder(ordinal: number, words: HolderWords): HolderState {
             revision: revisionOf(said[0], said[1]),
             caps: entriesOf(said[1]),
             sessions: entriesOf(said[2] ?? {}),
+            ...(words.tooOld === undefined ? {} : { tooOld: true }),
           },
         }),
     asked: true,

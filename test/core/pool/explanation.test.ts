@@ -55,12 +55,17 @@ const cases: readonly (readonly [string, Partial<ExplanationInput>, string])[] =
   [
     'many pools of one weight',
     { alike: Array.from({ length: 9 }, () => 1), share: 2, perPod: [1, 1] },
-    '8 cores × 2 + 1 = 17; 10 pools share it equally, 2 here; 2 pooler pods, 1 each',
+    '8 cores × 2 + 1 = 17; more than 4 pools share it by weight, 2 here for weight 1; 2 pooler pods, 1 each',
+  ],
+  [
+    'a pool beside many in session mode',
+    { alike: [], unlike: Array.from({ length: 9 }, () => 1), share: 17, perPod: [9, 8] },
+    '8 cores × 2 + 1 = 17; 1 pool has it beside more than 4 pools in session mode, 17 here; 2 pooler pods, 9 and 8',
   ],
   [
     'many pools of many weights',
     { weight: 3, alike: [1, 1, 2, 2], share: 6, perPod: [3, 3] },
-    '8 cores × 2 + 1 = 17; 5 pools share it by weight (3 of 9), 6 here; 2 pooler pods, 3 each',
+    '8 cores × 2 + 1 = 17; more than 4 pools share it by weight, 6 here for weight 3; 2 pooler pods, 3 each',
   ],
   [
     'fractions of a core',
@@ -91,6 +96,16 @@ const cases: readonly (readonly [string, Partial<ExplanationInput>, string])[] =
     "an owner's total above the guard",
     { total: 400, ceiling: 87, alike: [], share: 87, perPod: [44, 43] },
     'the owner sets 400 (8 cores × 2 + 1 would be 17), but max_connections 100 − 3 reserved − 10 slack leaves 87; 1 pool has it, 87 here; 2 pooler pods, 44 and 43',
+  ],
+  [
+    "an owner's share",
+    { sharePercent: 40, ceiling: 40, alike: [], share: 40, perPod: [20, 20] },
+    'the owner sets 40 % of max_connections 100 = 40 (8 cores × 2 + 1 would be 17); 1 pool has it, 40 here; 2 pooler pods, 20 each',
+  ],
+  [
+    "an owner's share above the guard",
+    { sharePercent: 100, ceiling: 87, alike: [], share: 87, perPod: [44, 43] },
+    'the owner sets 100 % of max_connections 100 = 100 (8 cores × 2 + 1 would be 17), but max_connections 100 − 3 reserved − 10 slack leaves 87; 1 pool has it, 87 here; 2 pooler pods, 44 and 43',
   ],
   [
     'session mode',

@@ -61,6 +61,15 @@ test('a change of the primary or of the number of replicas is another topology',
   assert.ok(!isSameTopology(undefined, wanted));
 });
 
+test('while nobody is the primary, it is the one that it was', () => {
+  const { server } = view();
+  const before = { primary: 'db-1', replicas: 2 };
+  assert.deepEqual(topologyOf({ ...server, replicas: 2 }, before), before);
+  assert.deepEqual(topologyOf({ ...server, replicas: 1 }, before), { ...before, replicas: 1 });
+  assert.deepEqual(topologyOf({ ...server, primary: 'db-2', replicas: 2 }, before), wanted);
+  assert.deepEqual(topologyOf(server, { replicas: 2 }), { replicas: 0 });
+});
+
 test('only another primary keeps something back from the pools of the primary', () => {
   assert.ok(!hasLeft({ primary: 'db-1', replicas: 2 }, wanted));
   assert.ok(!hasLeft(undefined, wanted));

@@ -41,6 +41,21 @@ test('without a CA the connection is encrypted where the server can', () => {
   assert.equal(chosen(undefined).mode, 'prefer');
 });
 
+test('a server that has TLS for sure is never spoken to without it', () => {
+  const { spec, identity, server } = viewWith(undefined);
+  const choice = serverTlsOf(spec, identity.namespace, { ...server, encrypts: true });
+  assert.deepEqual(choice, {
+    mode: 'require',
+    found: false,
+    why: 'TLS require without a check, as the server has TLS and no CA is known',
+  });
+  const asked = { ...spec, tls: { server: { mode: 'disable' as const } } };
+  assert.equal(
+    serverTlsOf(asked, identity.namespace, { ...server, encrypts: true }).mode,
+    'disable',
+  );
+});
+
 test('a mode that is written wins over everything that was found', () => {
   for (const mode of ['disable', 'prefer', 'require'] as const) {
     assert.equal(chosen(ca, { mode }).mode, mode);

@@ -62,6 +62,7 @@ function summary(list: readonly Finding[]): string {
 const fault = { reason: 'Because', message: 'it is so: do that' };
 const waiting = { ...share, held: 3 };
 const { milliCores: _, ...unknownCores } = server;
+const old = { name: 'shop-pooler-1', version: '1.25.1', oldest: '1.25.2' };
 const missing = { reason: 'PostgresDoesNotExist', message: 'there is none: create it' };
 
 const cases: Readonly<Record<string, readonly [Partial<Record<string, Finding>>, string]>> = {
@@ -86,6 +87,14 @@ const cases: Readonly<Record<string, readonly [Partial<Record<string, Finding>>,
     { budget: withinBudget({ allotted: 4, charged: 8, unproven: ['a'] }) },
     'FTF GivingBack',
   ],
+  'the budget became smaller than what pools hold': [
+    { budget: withinBudget({ allotted: 4, charged: 8, unproven: ['a'], shrunkTo: 9 }) },
+    'FTF BudgetShrank',
+  ],
+  'the budget became smaller, and this pool has given back': [
+    { budget: withinBudget({ allotted: 4, charged: 4, unproven: [], shrunkTo: 9 }) },
+    'TFF Ready',
+  ],
   'a file cannot be read': [
     { budget: withinBudget({ allotted: 4, charged: Number.POSITIVE_INFINITY, unproven: [] }) },
     'FTF GivingBack',
@@ -94,6 +103,14 @@ const cases: Readonly<Record<string, readonly [Partial<Record<string, Finding>>,
   'a pod has not confirmed': [
     { config: configApplied({ ...counts, confirmed: 1 }) },
     'FTF NotConfirmed',
+  ],
+  'a pod runs a version that is too old': [
+    { config: configApplied({ ...counts, confirmed: 1, tooOld: [old] }) },
+    'FFT PoolerTooOld',
+  ],
+  'it is replaced, as its image was corrected': [
+    { config: configApplied({ ...counts, confirmed: 1, tooOld: [old], toReplace: 1 }) },
+    'FTF ReplacingPods',
   ],
   'pods are replaced': [
     { config: configApplied({ ...counts, toReplace: 1, restartFor: ['pkt_buf'] }) },
@@ -128,6 +145,15 @@ test('a message names what restarts the pods, and how many connections are unkno
   );
   const unreadable = withinBudget({ allotted: 4, charged: Number.POSITIVE_INFINITY, unproven: [] });
   assert.match(unreadable.message, /^An unknown number/);
+});
+
+test('a version that is too old is told with the pod, what would do, and where the image is set', () => {
+  const { message } = configApplied({
+    ...counts,
+    tooOld: [old, { ...old, name: 'shop-pooler-2' }],
+  });
+  for (const part of ['shop-pooler-1 (and 1 more)', '1.25.1', '1.25.2', 'spec.pooler.image'])
+    assert.ok(message.includes(part), message);
 });
 
 const first = '2026-01-01T00:00:00Z';

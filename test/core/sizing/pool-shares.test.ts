@@ -133,10 +133,52 @@ const table: readonly Row[] = [
     shortages: { b: 'BelowMin' },
   },
   {
-    sentence: "a min beyond the budget is the pool's own problem",
+    sentence: 'a min beyond the budget is no loss to the min of an older pool',
     budget: budget(20),
-    claims: [pool('a', { min: 1000 }), pool('b', { min: 15 })],
-    shares: { a: 5, b: 15 },
+    claims: [pool('a', { min: 15 }), pool('b', { min: 1000 })],
+    shares: { a: 15, b: 5 },
+    shortages: { b: 'BelowMin' },
+  },
+  {
+    sentence: 'a min beyond the budget has what there is, but for the pods of the others',
+    budget: budget(20),
+    claims: [pool('a', { min: 1000 }), pool('b', { min: 15 }), pool('c', { pods: 3 })],
+    shares: { a: 16, b: 1, c: 3 },
+    shortages: { a: 'BelowMin', b: 'BelowMin' },
+  },
+  {
+    sentence: 'a min just below what the budget has is met',
+    budget: budget(17),
+    claims: [pool('a', { pods: 2 }), pool('b', { pods: 2, min: 15 })],
+    shares: { a: 2, b: 15 },
+  },
+  {
+    sentence: 'one more than that gets no less',
+    budget: budget(17),
+    claims: [pool('a', { pods: 2 }), pool('b', { pods: 2, min: 16 })],
+    shares: { a: 2, b: 15 },
+    shortages: { b: 'BelowMin' },
+  },
+  {
+    sentence: 'a min beyond the optimum is met as far as the optimum goes',
+    budget: budget(87, 17),
+    claims: [pool('a', { min: 50 }), pool('b'), pool('s', { session: true })],
+    shares: { a: 16, b: 1, s: 70 },
+    shortages: { a: 'BelowMin' },
+  },
+  {
+    sentence: 'a min that its namespace has no room for leaves the pods of its neighbours there',
+    budget: budget(17),
+    claims: [pool('a', { ...red(6), min: 9 }), pool('b', { ...red(6), pods: 2 }), pool('c')],
+    shares: { a: 4, b: 2, c: 11 },
+    shortages: { a: 'BelowMin' },
+    full: ['a', 'b'],
+  },
+  {
+    sentence: 'a min beyond the max is met up to the max',
+    budget: budget(17),
+    claims: [pool('a', { min: 9, max: 5 }), pool('b', { weight: 100 })],
+    shares: { a: 5, b: 12 },
     shortages: { a: 'BelowMin' },
   },
   {
@@ -395,6 +437,28 @@ test('a heavier pool never gets less than it did', () => {
       assert.ok(after >= before - 1, `${before} became ${after}`);
     }),
     runs,
+  );
+});
+
+test('a larger min never lowers the share of its pool', () => {
+  fc.assert(
+    fc.property(
+      budgets,
+      claims,
+      fc.nat(),
+      fc.integer({ min: 1, max: 60 }),
+      (server, asked, which, more) => {
+        const chosen = asked[which % Math.max(1, asked.length)];
+        fc.pre(chosen !== undefined);
+        const of = (list: readonly PoolClaim[]) =>
+          poolShares(server, list).get(chosen?.id ?? '')?.connections ?? 0;
+        const larger = asked.map((c) => (c === chosen ? { ...c, min: (c.min ?? 0) + more } : c));
+        const before = of(asked);
+        const after = of(larger);
+        assert.ok(after >= before, `${before} became ${after}`);
+      },
+    ),
+    { numRuns: 10_000 },
   );
 });
 

@@ -91,6 +91,49 @@ test("the owner's total is the whole, sessions or not, and the guard holds again
   }
 });
 
+test("the owner's share of max_connections is rounded down, and is never less than one connection", () => {
+  const table: readonly [number, number, number, 'owner' | 'guard'][] = [
+    // max_connections, percent, budget, what decided
+    [200, 50, 100, 'owner'],
+    [200, 1, 2, 'owner'],
+    [101, 33, 33, 'owner'],
+    [199, 50, 99, 'owner'],
+    [20, 1, 1, 'owner'],
+    [100, 87, 87, 'owner'],
+    [100, 88, 87, 'guard'],
+    [100, 100, 87, 'guard'],
+    [8, 100, 0, 'guard'],
+  ];
+  for (const sessions of [true, false]) {
+    for (const [maxConnections, sharePercent, wanted, decidedBy] of table) {
+      const budget = serverBudget({ ...limits, maxConnections, sharePercent }, sessions);
+      assert.deepEqual(
+        [budget.active, budget.total, budget.decidedBy],
+        [wanted, wanted, decidedBy],
+        `${sharePercent} % of ${maxConnections}`,
+      );
+    }
+  }
+});
+
+test('a share is as good as the total that it comes to', () => {
+  const any = fc.record({
+    maxConnections: fc.integer({ min: 1, max: 262_143 }),
+    sharePercent: fc.integer({ min: 1, max: 100 }),
+    setAside: fc.nat(1000),
+  });
+  fc.assert(
+    fc.property(any, fc.boolean(), ({ sharePercent, ...given }, sessions) => {
+      const exact = (BigInt(given.maxConnections) * BigInt(sharePercent)) / 100n;
+      const total = Number(max(1n, exact));
+      assert.deepEqual(
+        serverBudget({ ...limits, ...given, sharePercent }, sessions),
+        serverBudget({ ...limits, ...given, total }, sessions),
+      );
+    }),
+  );
+});
+
 test('whatever the limits are, pools never get what the server does not have', () => {
   const any = fc.record({
     milliCores: fc.integer({ min: 1, max: 1_024_000 }),
@@ -100,9 +143,11 @@ test('whatever the limits are, pools never get what the server does not have', (
     reservedConnections: fc.nat(300),
     setAside: fc.nat(1000),
     slack: fc.nat(1000),
+    sharePercent: fc.option(fc.integer({ min: 1, max: 100 }), { nil: undefined }),
   });
   fc.assert(
-    fc.property(any, fc.boolean(), (given, sessions) => {
+    fc.property(any, fc.boolean(), ({ sharePercent, ...rest }, sessions) => {
+      const given = sharePercent === undefined ? rest : { ...rest, sharePercent };
       const budget = serverBudget(given, sessions);
       const { maxConnections, reservedConnections, setAside, slack } = given;
       const left = maxConnections - reservedConnections - setAside - slack;

@@ -1,5 +1,6 @@
 // Makes dist/operator.mjs: the whole operator in one file, for the image. `npm run bundle`.
 import { build, type Plugin } from 'esbuild';
+import { options } from './options.ts';
 
 /**
  * The Kubernetes client does not say that its modules have no side effects, so that every model of the API would come
@@ -24,22 +25,12 @@ const lightClient: Plugin = {
   },
 };
 
-const require =
-  "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
-
 await build({
-  entryPoints: [`${import.meta.dirname}/main.ts`],
-  outfile: `${import.meta.dirname}/../dist/operator.mjs`,
-  bundle: true,
-  minifySyntax: true,
-  minifyWhitespace: true,
+  ...options,
+  plugins: [lightClient],
+  entryPoints: [`${import.meta.dirname}/../main.ts`],
+  outfile: `${import.meta.dirname}/../../dist/operator.mjs`,
   // Node keeps the text of the file in memory, in two bytes for each character when one of them needs two.
   charset: 'ascii',
   legalComments: 'external',
-  platform: 'node',
-  format: 'esm',
-  target: 'node24',
-  logLevel: 'warning',
-  banner: { js: require },
-  plugins: [lightClient],
 });
