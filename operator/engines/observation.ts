@@ -133,6 +133,17 @@ export interface Closing {
   readonly refuses?: true;
 }
 
+/** Clients of one database that are to be closed between two transactions. */
+export interface Hold {
+  readonly database: string;
+  /** Whether a client of the database is to be closed; one with a server connection is left until it has none. */
+  wants(client: ObservedClient): boolean;
+  /** So many at most, the most silent first. */
+  readonly most: number;
+  /** So long it waits for those that are wanted and have a server connection; seconds. 0: one look. */
+  readonly seconds: number;
+}
+
 /** Where a console is, and as whom. The password never appears in an error. */
 export interface ConsoleAddress {
   readonly host: string;
@@ -172,6 +183,14 @@ export interface Console {
     address: ConsoleAddress,
     choose: (clients: readonly ObservedClient[]) => Closing,
   ): Promise<readonly ObservedClient[]>;
+  /**
+   * Closes clients of one database while none of its transactions can begin: whoever begins one waits meanwhile, and goes
+   * on afterwards or, when it is among those that are wanted, is closed before anything of it has run. So nobody is cut
+   * inside a transaction. The idle server connections of the database close too. Nothing where the process does not know
+   * the database. Resolves with the number of clients that were closed. When it rejects, the database may still be
+   * paused: `resume` then. Nobody else may resume meanwhile.
+   */
+  closeBetween(address: ConsoleAddress, hold: Hold): Promise<number>;
 }
 
 /** Where the clients of a process log in, and as whom. The password never appears in an error. */

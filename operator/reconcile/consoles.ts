@@ -1,34 +1,43 @@
 // Makes the running processes follow their files, and remembers what each said of itself. The consoles are an
 // observer like a watch: what they say wakes the pool, and the next plan is made from there.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { drainingSince } from '../core/drain/read-pod.ts';
-import { nextConsoleStep } from '../core/ledger/console-step.ts';
+import { drainingSince, isReady } from '../core/drain/read-pod.ts';
+import { type ConsoleStep, nextConsoleStep } from '../core/ledger/console-step.ts';
+import { heldInWords } from '../core/ledger/held.ts';
+import {
+  type Asking,
+  afterAnswer,
+  afterFailure,
+  afterTouch,
+  askingOf,
+  failureInWords,
+  isSaid,
+  mayTouch,
+  secondsUntilAsk,
+} from '../core/pool/asking.ts';
 import { POOL_LABEL, TOUCHED_ANNOTATION } from '../core/pool/labels.ts';
 import { fileKey, holderName, namesOf } from '../core/pool/names.ts';
 import { LISTEN_PORT, USER_LIST_KEY } from '../core/pool/paths.ts';
 import { isPauseWanted, nextPauseStep, pauseEnd, pauseStateOf } from '../core/pool/pause.ts';
 import { type ConsoleRecord, dataOf, epochOfPod, podAddress } from '../core/pool/read.ts';
-import {
-  type CapAxis,
-  type Console,
-  type ConsoleAddress,
-  ConsoleError,
-  type Engine,
-  type Observation,
-} from '../engines/engine.ts';
+import type { CapAxis, Console, ConsoleAddress, Engine, Observation } from '../engines/engine.ts';
 import type { Client } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { type KubeObject, pods as podType } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
+import type { Turns } from '../runtime/turns.ts';
 import { consoleLogin } from './console-login.ts';
+import { partsOf } from './pod-keys.ts';
 import type { Renewals } from './renewals.ts';
 import { poolUidOf } from './trim.ts';
 import { statusOf, type World } from './world.ts';
 
 /** What is known of one pod's process. */
 export interface PodConsole extends ConsoleRecord {
-  /** The last failure to ask, as a sentence; absent when the last answer was good. */
+  /** Why it does not do what it is told, in words for a status; absent where it does, or has failed only once. */
   readonly failure?: string;
+  /** What it holds besides what its file says, and who has that, in words for a status. */
+  readonly held?: string;
   /** It runs with its file and its user list, and holds no more than it may. */
   readonly follows: boolean;
   /** Milliseconds since 1970. */
@@ -45,11 +54,13 @@ export interface ConsolesOptions {
   /** Called with each look; `now` in milliseconds since 1970. */
   readonly onLook: (poolKey: string, podUid: string, observation: Observation, now: number) => void;
   readonly renewals: Pick<Renewals, 'look' | 'told' | 'forget'>;
+  /** As in `DrainsOptions`. */
+  readonly turns: Turns;
 }
 
 /** A steady pod is looked at so often; seconds. */
 const STEADY_SECONDS = 15;
-/** A pod that does not follow yet is tried again so soon; seconds. */
+/** A pod that answers and does not follow yet is looked at again so soon; seconds. */
 const RETRY_SECONDS = 1;
 /** One run follows a pod for at most so long, before others get their turn; milliseconds. */
 const FOLLOW_MS = 6000;
@@ -58,12 +69,12 @@ const ASK_MS = 2000;
 const PAUSE_MARGIN_SECONDS = 0.05;
 /** Pause between two questions while a process is to change: 100 ms, growing to 500. */
 const PAUSES_MS = [100, 100, 150, 200, 300, 500] as const;
-/** A touch that the kubelet answered with an older version is repeated after so long. */
-const TOUCH_AGAIN_MS = 2000;
 
 export class Consoles {
   readonly #options: ConsolesOptions;
   readonly #records = new Map<string, PodConsole>();
+  /** By the uid of the pod. */
+  readonly #asking = new Map<string, Asking>();
 
   constructor(options: ConsolesOptions) {
     this.#options = options;
@@ -77,85 +88,83 @@ export class Consoles {
   forget(podUid: string): void {
     this.#options.renewals.forget(podUid);
     this.#records.delete(podUid);
+    this.#asking.delete(podUid);
   }
 
-  /** One look at every pod of a pool, side by side. The key is the pool's. */
+  /** A pod may have to be told something at once, whatever its failures have earned. */
+  hurry(podUid: string): void {
+    this.#asking.delete(podUid);
+  }
+
+  /** Makes one pod's process follow its files, whatever the others of its pool do. The key is that of `podKeysOf`. */
   async reconcile(key: string, run: Run): Promise<Outcome> {
-    const { engine, world } = this.#options;
-    const [namespace = '', name = ''] = key.split('/');
-    const pods = world.podsOf(namespace, name).filter((pod) => isAskable(pod));
-    if (pods.length === 0) return done;
-    const credential = consoleLogin(world, engine, namespace, name);
-    if (credential === undefined) return done;
-    const following = await Promise.all(pods.map((pod) => this.#follow(key, pod, credential, run)));
-    const pause = world.pauseOf(namespace, name);
-    const steady =
-      following.every((follows) => follows) &&
-      pods.every(({ metadata: { uid = '' } }) => this.#pauseState(uid) !== 'pausing');
-    const seconds = steady ? STEADY_SECONDS : RETRY_SECONDS;
-    const untilEnd = (pauseEnd(pause) - Date.now()) / 1000;
+    const { world } = this.#options;
+    const { namespace, pool, poolKey, pod: name } = partsOf(key);
+    const pod = world.pods.get(namespace, name);
+    if (pod === undefined || !isAskable(pod)) return done;
+    const { uid = '' } = pod.metadata;
+    const asking = askingOf(this.#asking.get(uid), this.#aboutOf(pod));
+    this.#asking.set(uid, asking);
+    const seconds =
+      secondsUntilAsk(asking, Date.now()) || (await this.#secondsAfter(poolKey, pod, run));
+    if (seconds === undefined) return done;
+    const untilEnd = (pauseEnd(world.pauseOf(namespace, pool)) - Date.now()) / 1000;
     return after(untilEnd > 0 ? Math.min(seconds, untilEnd + PAUSE_MARGIN_SECONDS) : seconds);
   }
 
-  #pauseState(podUid: string) {
-    return pauseStateOf(this.#records.get(podUid)?.observation);
+  /** Follows, and says when to look again; undefined when there is nobody to ask. */
+  async #secondsAfter(poolKey: string, pod: KubeObject, run: Run): Promise<number | undefined> {
+    const { uid = '' } = pod.metadata;
+    const follows = await this.#follow(poolKey, pod, run);
+    if (follows === undefined) return undefined;
+    const asking = this.#asking.get(uid);
+    const wait = asking === undefined ? 0 : secondsUntilAsk(asking, Date.now());
+    if (wait > 0) return wait;
+    const pausing = pauseStateOf(this.#records.get(uid)?.observation) === 'pausing';
+    return follows && !pausing ? STEADY_SECONDS : RETRY_SECONDS;
   }
 
-  async #follow(
-    key: string,
-    pod: KubeObject,
-    credential: { user: string; password: string },
-    run: Run,
-  ): Promise<boolean> {
-    const { console: asker, engine, world } = this.#options;
-    const { namespace = '', name, uid = '' } = pod.metadata;
+  /** What may end a failure. */
+  #aboutOf(pod: KubeObject): string {
+    const { world } = this.#options;
+    const { namespace = '' } = pod.metadata;
     const pool = pod.metadata.labels?.[POOL_LABEL] ?? '';
+    const { containerStatuses = [] } = (pod.status ?? {}) as {
+      containerStatuses?: { restartCount?: number }[];
+    };
+    const files = this.#filesOf(namespace, pool, pod);
+    const consoleSecret = world.secrets.get(namespace, namesOf(pool).consoleSecret);
+    return JSON.stringify([
+      podAddress(pod),
+      containerStatuses.map(({ restartCount }) => restartCount),
+      isReady(pod),
+      files?.mark,
+      files?.userMark,
+      consoleSecret?.metadata.resourceVersion,
+      isPauseWanted(world.pauseOf(namespace, pool), Date.now()),
+    ]);
+  }
+
+  /** Undefined: there is nobody to ask (any more). */
+  async #follow(key: string, pod: KubeObject, run: Run): Promise<boolean | undefined> {
+    const { console: asker, engine, turns, world } = this.#options;
+    const { namespace = '', name, uid = '' } = pod.metadata;
     const until = Date.now() + FOLLOW_MS;
-    let touchedAt = 0;
     for (let round = 0; ; round++) {
       const live = world.pods.get(namespace, name);
-      if (live === undefined || live.metadata.uid !== uid || !isAskable(live)) return true;
-      const host = podAddress(live);
-      if (host === undefined) return true;
-      const address: ConsoleAddress = {
-        host,
-        port: LISTEN_PORT,
-        user: credential.user,
-        password: credential.password,
-        timeoutMs: ASK_MS,
-        signal: run.signal,
-        ...(world.requiresTls(namespace, pool) ? { tls: {} } : {}),
-      };
+      const address = live === undefined ? undefined : this.#addressOf(live, run);
+      if (live?.metadata.uid !== uid || address === undefined) return undefined;
+      this.#remember(uid, (asking) => askingOf(asking, this.#aboutOf(live)));
+      let waits: ConsoleStep | undefined;
       try {
-        const observation = await asker.observe(address);
-        const files = this.#filesOf(namespace, pool, live);
-        const step =
-          files === undefined
-            ? ({ kind: 'done' } as const)
-            : nextConsoleStep({
-                axis: files.axis,
-                file: files.file,
-                userMark: files.userMark,
-                running: {
-                  revision: observation.mark?.text,
-                  userMarks: observation.userMarks,
-                  sessions: sessionsOf(observation, files.axis),
-                },
-              });
-        this.#record(key, uid, { observation, follows: step.kind === 'done' });
-        this.#options.onLook(key, uid, observation, Date.now());
-        // Clients wait, or are not to be served any more: that comes before the file.
-        const pauseStep = nextPauseStep(
-          isPauseWanted(world.pauseOf(namespace, pool), Date.now()),
-          pauseStateOf(observation),
+        // A database that is paused for a moment, to close its clients, is resumed by whoever paused it.
+        const { observation, files, step, told } = await turns.take(uid, () =>
+          this.#look(key, live, address, run),
         );
-        if (pauseStep !== undefined) {
-          run.log.info(
-            { pod: name, step: pauseStep.kind },
-            'a pooler is told to pause or to resume',
-          );
-          await asker[pauseStep.kind](address);
+        if (told) {
+          // Clients wait, or are not to be served any more: that comes before the file.
         } else if (step.kind === 'done') {
+          this.#remember(uid, afterAnswer);
           // It was to go, and is to stay after all.
           const text = drainingSince(live) === undefined ? files?.text : undefined;
           if (text !== undefined && engine.closesSilent(observation, text)) {
@@ -170,39 +179,122 @@ export class Consoles {
           }
           return await this.#renew(key, live, address, observation, run);
         } else if (step.kind === 'reload') {
-          if (Date.now() - touchedAt > TOUCH_AGAIN_MS) {
-            await this.#touch(live, `${files?.generation}-${Date.now()}`, run);
-            touchedAt = Date.now();
-            // The kubelet takes 0.2 to 0.8 s to refresh the volume.
-            await sleep(150, undefined, { signal: run.signal });
-          }
+          await this.#touchOnce(live, `${files?.generation}`, run);
           await asker.reload(address);
         } else if (step.databases === 'all') {
           await asker.reconnect(address);
         } else {
           for (const database of step.databases) await asker.reconnect(address, database);
         }
+        waits = step;
       } catch (error) {
         if (run.signal.aborted) throw error;
-        if (isNotFound(error)) return true;
-        const failure = error instanceof ConsoleError ? error.message : String(error);
-        const before = this.#records.get(uid)?.observation;
-        this.#record(key, uid, {
-          ...(before === undefined ? {} : { observation: before }),
-          follows: false,
-          failure,
-        });
-        run.log.debug({ pod: name, failure }, 'a console did not answer');
+        if (isNotFound(error)) return undefined;
+        run.log.debug({ pod: name, err: error }, 'a console did not do what it was told');
+        this.#fail(key, uid, failureInWords(error));
         return false;
       }
       if (Date.now() > until) {
         run.log.info({ pod: name, engine: engine.name }, 'a pooler does not follow its file yet');
+        if (waits?.kind === 'reload') this.#fail(key, uid, 'it has not read its newest files yet');
+        else this.#hold(key, live);
         return false;
       }
       await sleep(PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)], undefined, {
         signal: run.signal,
       });
     }
+  }
+
+  #remember(podUid: string, next: (asking: Asking) => Asking): void {
+    const asking = this.#asking.get(podUid);
+    // Forgotten meanwhile, with its pod.
+    if (asking !== undefined) this.#asking.set(podUid, next(asking));
+  }
+
+  #fail(key: string, podUid: string, failure: string): void {
+    this.#remember(podUid, (asking) => afterFailure(asking, Date.now()));
+    const asking = this.#asking.get(podUid);
+    if (asking === undefined) return;
+    const { observation } = this.#records.get(podUid) ?? {};
+    this.#record(key, podUid, {
+      ...(observation === undefined ? {} : { observation }),
+      follows: false,
+      ...(isSaid(asking) ? { failure } : {}),
+    });
+  }
+
+  /** It answers, and waits for clients. */
+  #hold(key: string, pod: KubeObject): void {
+    const { namespace = '', uid = '', labels } = pod.metadata;
+    this.#remember(uid, afterAnswer);
+    const { observation } = this.#records.get(uid) ?? {};
+    const files = this.#filesOf(namespace, labels?.[POOL_LABEL] ?? '', pod);
+    if (observation === undefined || files === undefined) return;
+    const held = heldInWords(observation, files.axis, files.file.caps);
+    this.#record(key, uid, {
+      observation,
+      follows: false,
+      ...(held === undefined ? {} : { held }),
+    });
+  }
+
+  #addressOf(pod: KubeObject, run: Run): ConsoleAddress | undefined {
+    const { engine, world } = this.#options;
+    const { namespace = '', labels } = pod.metadata;
+    const pool = labels?.[POOL_LABEL] ?? '';
+    const host = isAskable(pod) ? podAddress(pod) : undefined;
+    const credential = consoleLogin(world, engine, namespace, pool);
+    if (host === undefined || credential === undefined) return undefined;
+    return {
+      host,
+      port: LISTEN_PORT,
+      user: credential.user,
+      password: credential.password,
+      timeoutMs: ASK_MS,
+      signal: run.signal,
+      ...(world.requiresTls(namespace, pool) ? { tls: {} } : {}),
+    };
+  }
+
+  /** Remembers what the process says, and tells it to pause or to resume where it has to be told. */
+  async #look(key: string, pod: KubeObject, address: ConsoleAddress, run: Run) {
+    const { console: asker, world } = this.#options;
+    const { namespace = '', name, uid = '' } = pod.metadata;
+    const pool = pod.metadata.labels?.[POOL_LABEL] ?? '';
+    const observation = await asker.observe(address);
+    const files = this.#filesOf(namespace, pool, pod);
+    const step =
+      files === undefined
+        ? ({ kind: 'done' } as const)
+        : nextConsoleStep({
+            axis: files.axis,
+            file: files.file,
+            userMark: files.userMark,
+            running: {
+              revision: observation.mark?.text,
+              userMarks: observation.userMarks,
+              sessions: sessionsOf(observation, files.axis),
+            },
+          });
+    const { failure, held } = this.#records.get(uid) ?? {};
+    this.#record(key, uid, {
+      observation,
+      follows: step.kind === 'done',
+      // Until a whole run has shown something else.
+      ...(step.kind === 'reload' && failure !== undefined ? { failure } : {}),
+      ...(step.kind === 'reconnect' && held !== undefined ? { held } : {}),
+    });
+    this.#options.onLook(key, uid, observation, Date.now());
+    const pauseStep = nextPauseStep(
+      isPauseWanted(world.pauseOf(namespace, pool), Date.now()),
+      pauseStateOf(observation),
+    );
+    if (pauseStep !== undefined) {
+      run.log.info({ pod: name, step: pauseStep.kind }, 'a pooler is told to pause or to resume');
+      await asker[pauseStep.kind](address);
+    }
+    return { observation, files, step, told: pauseStep !== undefined };
   }
 
   /** Server sessions from before a promotion are made anew. True: there is nothing (more) to do. */
@@ -242,16 +334,22 @@ export class Consoles {
   }
 
   /** The kubelet refreshes the volumes of a pod whose object changes. */
-  async #touch(pod: KubeObject, value: string, run: Run): Promise<void> {
+  async #touchOnce(pod: KubeObject, generation: string, run: Run): Promise<void> {
     const { client, world } = this.#options;
-    const { namespace = '', name, uid } = pod.metadata;
+    const { namespace = '', name, uid = '' } = pod.metadata;
+    const asking = this.#asking.get(uid);
+    if (asking === undefined || !mayTouch(asking, Date.now())) return;
+    this.#remember(uid, (one) => afterTouch(one, Date.now()));
+    const annotations = { [TOUCHED_ANNOTATION]: `${generation}-${Date.now()}` };
     const patched = await client.patch(
       podType,
       { namespace, name },
-      { metadata: { uid, annotations: { [TOUCHED_ANNOTATION]: value } } },
+      { metadata: { uid, annotations } },
       { signal: run.signal },
     );
     world.pods.observeWrite(patched);
+    // The kubelet takes 0.2 to 0.8 s to refresh the volume.
+    await sleep(150, undefined, { signal: run.signal });
   }
 
   #filesOf(namespace: string, pool: string, pod: KubeObject) {
@@ -268,6 +366,7 @@ export class Consoles {
         : engine.userMarkOf(Buffer.from(list, 'base64').toString('utf8'));
     return {
       text,
+      mark: file.mark.text,
       axis: file.axis,
       generation: file.mark.generation,
       file: { revision: file.mark.text, caps: file.caps },
@@ -284,11 +383,12 @@ export class Consoles {
 
 /** What a plan depends on; counters and clients change all the time and wake nobody. */
 function digest(record: Omit<PodConsole, 'podUid' | 'at'>): string {
-  const { observation, follows, failure } = record;
+  const { observation, follows, failure, held } = record;
   return JSON.stringify([
     follows,
     failure,
     observation?.version,
+    held,
     observation?.mark?.text,
     observation?.userMarks.at(-1),
     pauseStateOf(observation),

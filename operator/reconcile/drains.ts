@@ -16,13 +16,16 @@ import {
   type ConsoleAddress,
   ConsoleError,
   type Engine,
+  type Hold,
   type ObservedClient,
 } from '../engines/engine.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
+import type { Turns } from '../runtime/turns.ts';
 import { consoleLogin } from './console-login.ts';
 import type { Consoles } from './consoles.ts';
 import { readList } from './gather.ts';
+import { partsOf } from './pod-keys.ts';
 import { statusOf, type World } from './world.ts';
 
 export interface DrainsOptions {
@@ -30,8 +33,12 @@ export interface DrainsOptions {
   readonly engine: Engine;
   readonly console: Console;
   readonly consoles: Consoles;
+  /** By the uid of a pod: whoever pauses a database for a moment, and whoever resumes what was left paused. */
+  readonly turns: Turns;
   /** Called when a plan may depend on what was counted. */
   readonly onChange: (poolKey: string) => void;
+  /** Called when a database may have been left paused. */
+  readonly onPaused: (poolKey: string) => void;
 }
 
 /**
@@ -83,19 +90,17 @@ export class Drains {
     return sum;
   }
 
-  /** One look at every pod of a pool that has clients to lose, side by side. The key is the pool's. */
+  /** One look at a pod that has clients to lose, whatever the others of its pool do. The key is that of `podKeysOf`. */
   async reconcile(key: string, run: Run): Promise<Outcome> {
     const { world } = this.#options;
-    const [namespace = '', name = ''] = key.split('/');
-    const pods = world.podsOf(namespace, name);
+    const { namespace, pool: name, poolKey, pod: podName } = partsOf(key);
+    const pod = world.pods.get(namespace, podName);
+    if (pod === undefined) return done;
     const pool = world.pools.get(namespace, name);
     const leaving = pool === undefined ? [] : (statusOf(pool).leaving ?? []);
-    const looks = pods.flatMap((pod) => {
-      const choose = this.#choiceAt(key, pod, pods, leaving);
-      return choose === undefined ? [] : [this.#look(key, pod, leaving, choose, run)];
-    });
-    if (looks.length === 0) return pods.some((pod) => isToCome(pod)) ? after(1) : done;
-    return after(Math.min(...(await Promise.all(looks))));
+    const choose = this.#choiceAt(poolKey, pod, world.podsOf(namespace, name), leaving);
+    if (choose === undefined) return isToCome(pod) ? after(1) : done;
+    return after(await this.#look(poolKey, pod, leaving, choose, run));
   }
 
   /** What to close at a pod now; undefined when there is nothing to look at. */
@@ -107,19 +112,19 @@ export class Drains {
   ): Choose | undefined {
     if (podAddress(pod) === undefined) return undefined;
     const limit = this.#options.world.specOf(pod)?.pooler.drainSeconds ?? 0;
-    const others = all.some((other) => other !== pod && serves(other));
+    const others = all.some((other) => other.metadata.uid !== pod.metadata.uid && serves(other));
     const phase = phaseOf(pod, Date.now(), limit, others);
     const deleted = pod.metadata.deletionTimestamp !== undefined;
     // In a pause its plan lets a pod serve again: until that is written, nobody who may wait in it is sent away.
     const waits = !deleted && this.#isPaused(key);
-    if (phase !== undefined && !waits) return (clients) => closingOf(clients, phase);
+    if (phase !== undefined && !waits) {
+      return (clients) => ({ ...closingOf(clients, phase), holds: [] });
+    }
     if (deleted) return undefined;
     const revoked = this.#revokedAt(key, pod);
     if (leaving.length === 0 && revoked.size === 0) return undefined;
-    const names = (kind: LeavingEntry['kind']) =>
-      new Set(leaving.filter((entry) => entry.kind === kind).map((entry) => entry.name));
-    const unwanted = { databases: names('Database'), users: names('User'), revoked };
-    return (clients) => closingOfEntries(clients, unwanted);
+    return (clients) =>
+      closingOfEntries(clients, { leaving, limitSeconds: limit, revoked }, Date.now());
   }
 
   #isPaused(key: string): boolean {
@@ -158,9 +163,15 @@ export class Drains {
     if (address === undefined) return ENTRY_SECONDS;
     const at = Date.now();
     try {
-      const clients = await this.#options.console.closeClients(address, choose);
+      const holds: Hold[] = [];
+      const clients = await this.#options.console.closeClients(address, (seen) => {
+        const { holds: wanted, ...closing } = choose(seen);
+        holds.push(...wanted);
+        return closing;
+      });
       const count = { at, total: clients.length, entries: countEntries(clients, leaving) };
       this.#keep(key, pod, count, leaving);
+      for (const hold of holds) await this.#closeBetween(key, pod, address, hold);
       return drainingSince(pod) === undefined && !isToCome(pod)
         ? ENTRY_SECONDS
         : secondsBetweenLooks(clients.length);
@@ -168,6 +179,18 @@ export class Drains {
       if (run.signal.aborted || !(error instanceof ConsoleError)) throw error;
       run.log.debug({ pod: pod.metadata.name, failure: error.message }, 'clients were not counted');
       return ENTRY_SECONDS;
+    }
+  }
+
+  async #closeBetween(key: string, pod: KubeObject, address: ConsoleAddress, hold: Hold) {
+    const { console, consoles, onPaused, turns } = this.#options;
+    const timeoutMs = ASK_MS + hold.seconds * 1000;
+    try {
+      await turns.take(uidOf(pod), () => console.closeBetween({ ...address, timeoutMs }, hold));
+    } catch (error) {
+      consoles.hurry(uidOf(pod));
+      onPaused(key);
+      throw error;
     }
   }
 
@@ -208,7 +231,7 @@ export class Drains {
   }
 }
 
-type Choose = (clients: readonly ObservedClient[]) => Closing;
+type Choose = (clients: readonly ObservedClient[]) => Closing & { readonly holds: readonly Hold[] };
 
 function countEntries(
   clients: readonly ObservedClient[],

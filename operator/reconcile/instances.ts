@@ -34,6 +34,8 @@ export interface InstancesOptions {
 
 /** Without the right to see them, which somebody may give later; seconds. */
 const MAX_BACKOFF_SECONDS = 600;
+/** More nodes than are removed under Postgres clusters at a time. */
+const MAX_GONE = 1000;
 
 interface Watch {
   readonly shelf: Shelf;
@@ -56,6 +58,8 @@ export class Instances implements Source {
   readonly #ready = Promise.withResolvers<void>();
   readonly #bySelector = new Map<string, PodWatch>();
   #nodes: Watch | undefined;
+  /** Nodes that were removed under pods of Postgres clusters. */
+  readonly #gone = new Map<string, KubeObject>();
   readonly #listeners: ((cluster: PostgresRef) => void)[] = [];
   #signal: AbortSignal | undefined;
   #isReady = false;
@@ -116,10 +120,10 @@ export class Instances implements Source {
     return now;
   };
 
-  /** By name. */
+  /** By name; one that is gone as it was last, because its pods may be named for a while before they run elsewhere. */
   node(name: string): KubeObject | undefined {
     if (this.#nodes === undefined && this.#isRunning()) this.#nodes = this.#startNodes();
-    return this.#nodes?.shelf.getKey(name);
+    return this.#nodes?.shelf.getKey(name) ?? this.#gone.get(name);
   }
 
   /** Whether the pods of a kind, or the nodes, are still on their way into the stores. */
@@ -194,8 +198,10 @@ export class Instances implements Source {
     watch.shelf.onChange((change) => {
       // Its kubelet reports all the time that it lives.
       if (change.type === 'updated' && sameJson(read(change.new), read(change.old))) return;
+      this.#gone.delete(change.key);
       for (const { shelf, adapters: of } of this.#bySelector.values()) {
         const pods = shelf.byIndex('node', change.key);
+        if (change.type === 'deleted' && pods.length > 0) this.#remember(change.old);
         this.#tell(pods.flatMap((pod) => clustersOf(of, pod)));
       }
     });
@@ -237,6 +243,12 @@ export class Instances implements Source {
     return watch;
   }
 
+  #remember(node: KubeObject): void {
+    const [oldest] = this.#gone.keys();
+    if (oldest !== undefined && this.#gone.size >= MAX_GONE) this.#gone.delete(oldest);
+    this.#gone.set(node.metadata.name, node);
+  }
+
   #tell(clusters: readonly PostgresRef[]): void {
     for (const cluster of new Map(clusters.map((one) => [keyOf(one), one])).values()) {
       for (const listener of this.#listeners) listener(cluster);
@@ -255,6 +267,7 @@ export class Instances implements Source {
     if (this.#bySelector.size > 0) return;
     this.#nodes?.abort.abort();
     this.#nodes = undefined;
+    this.#gone.clear();
   }
 }
 

@@ -3,12 +3,13 @@ import type { LeavingEntry } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import {
   type EntriesPlan,
+  placesFor,
   planEntries,
-  roomFor,
   type WrittenEntries,
   writtenEntries,
 } from '../core/drain/entries.ts';
 import { leftInWords } from '../core/drain/left.ts';
+import type { EntriesWaiting } from '../core/pool/findings.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { fileTexts, type PoolObjects } from '../core/pool/read.ts';
 import type { PoolView, UserCredential } from '../core/pool/view.ts';
@@ -23,10 +24,12 @@ export interface Leaving {
   readonly plan: EntriesPlan;
   /** For the renderers. */
   readonly view: NonNullable<PoolView['leaving']>;
-  /** Those that the caps are for. */
+  /** Those that the caps are for now: entries of the spec but those that wait for a place, and those that leave; sorted. */
   readonly entries: readonly string[];
   /** Each entry with what is left of its clients, for a message. */
   readonly words: readonly string[];
+  /** Entries that wait for those, and until when at most; absent when none does. */
+  readonly waiting?: EntriesWaiting;
 }
 
 export interface LeavingInput {
@@ -40,7 +43,17 @@ export interface LeavingInput {
   readonly pods: number;
 }
 
-export function leavingOf(context: Context, input: LeavingInput): Leaving {
+/** What is asked of the rest, for entries. */
+type Needs = Pick<Context, 'engine' | 'now' | 'world'> & {
+  readonly consoles: Pick<Context['consoles'], 'records'>;
+  readonly drains: Pick<Context['drains'], 'clientsOfEntry'>;
+  readonly events: Pick<Context['events'], 'record'>;
+};
+
+export function leavingOf(
+  context: Pick<Needs, 'engine' | 'now' | 'drains'>,
+  input: LeavingInput,
+): Leaving {
   const { pool, objects, axis, entries, connections } = input;
   const { engine, drains } = context;
   const { spec, status } = pool;
@@ -60,7 +73,7 @@ export function leavingOf(context: Context, input: LeavingInput): Leaving {
     },
     clients,
     axis,
-    room: roomFor(connections, podsFor(connections, input.pods, entries.length), entries.length),
+    places: placesFor(connections, podsFor(connections, input.pods, entries.length)),
     now: Date.now(),
     nowText: context.now(),
     limitSeconds: spec.pooler.drainSeconds,
@@ -69,13 +82,19 @@ export function leavingOf(context: Context, input: LeavingInput): Leaving {
     plan.leaving.filter((entry) => entry.kind === kind).map((entry) => entry.name);
   const databases = names('Database').map((name) => written.databases.get(name) ?? { name });
   const users = names('User');
+  const until = plan.until === undefined ? '' : textOf(plan.until);
+  const held = new Set(plan.waiting);
   return {
     plan,
     view: { databases, users },
-    entries: axis === 'database' ? names('Database') : users,
-    words: plan.leaving.map(
-      (entry) => `${entry.kind.toLowerCase()} ${entry.name} (${leftInWords(clients(entry))})`,
-    ),
+    entries: entries
+      .filter((name) => !held.has(name))
+      .concat(axis === 'database' ? names('Database') : users)
+      .sort(),
+    ...(held.size === 0
+      ? {}
+      : { waiting: { names: plan.waiting.map((name) => `${axis} ${name}`), until } }),
+    words: plan.leaving.map((entry) => `${named(entry)} (${leftInWords(clients(entry))})`),
   };
 }
 
@@ -151,7 +170,7 @@ export function leavingUsers(
 
 /** Tells when entries begin to leave, and when they have gone. */
 export function tellLeaving(
-  { events, drains }: Context,
+  { events }: Context,
   pool: KubeObject,
   before: readonly LeavingEntry[],
   { record, leaving }: EntriesPlan,
@@ -161,12 +180,58 @@ export function tellLeaving(
   const tell = (reason: string, message: string) =>
     events.record(pool, { type: 'Normal', reason, message });
   for (const entry of leaving.filter((one) => !has(before, one))) {
-    const what = `${entry.kind.toLowerCase()} ${entry.name}`;
-    tell('EntryDraining', `${what} lets no new client in; its clients are closed as they are idle`);
+    tell(
+      'EntryDraining',
+      `${named(entry)} lets no new client in; its clients are closed as they are idle`,
+    );
   }
   for (const entry of before.filter((one) => !has(record, one))) {
-    const clients = drains.clientsOfEntry(keyOf(pool.metadata), entry);
-    const left = clients === undefined || clients === 0 ? '' : `, and cuts ${clients} clients`;
-    tell('EntryRemoved', `${entry.kind.toLowerCase()} ${entry.name} is drained no more${left}`);
+    tell('EntryRemoved', `${named(entry)} is drained no more`);
   }
+}
+
+/** Tells of entries whose clients were just cut; to be called when the files are without them. */
+export function tellCut(
+  context: Pick<Needs, 'consoles' | 'drains' | 'events' | 'world'>,
+  pool: KubeObject,
+  { cut }: Pick<EntriesPlan, 'cut'>,
+): void {
+  for (const entry of cut) {
+    const clients = clientsSeen(context, pool, entry);
+    if (clients === 0) continue;
+    const message = `${named(entry)} went with ${counted(clients)} left: the time of spec.pooler.drainSeconds was over, or the pool had no connection for it any more`;
+    context.events.record(pool, { type: 'Warning', reason: 'EntryCut', message });
+  }
+}
+
+/** As counted for its end, or as the consoles said last. */
+function clientsSeen(
+  { drains, consoles, world }: Pick<Needs, 'consoles' | 'drains' | 'world'>,
+  pool: KubeObject,
+  entry: LeavingEntry,
+): number {
+  const { namespace = '', name } = pool.metadata;
+  const seen = world
+    .podsOf(namespace, name)
+    .map(({ metadata }) => consoles.records.get(metadata.uid ?? '')?.observation);
+  const said = seen.reduce((sum, observation) => {
+    const of = (observation?.pools ?? []).filter((one) =>
+      entry.kind === 'Database' ? one.database === entry.name : one.user === entry.name,
+    );
+    return of.reduce((total, one) => total + one.clientsActive + one.clientsWaiting, sum);
+  }, 0);
+  return drains.clientsOfEntry(keyOf(pool.metadata), entry) ?? said;
+}
+
+function named({ kind, name }: LeavingEntry): string {
+  return `${kind.toLowerCase()} ${name}`;
+}
+
+function counted(clients: number): string {
+  return clients === 1 ? '1 client' : `${clients} clients`;
+}
+
+/** RFC 3339, in seconds. */
+function textOf(milliseconds: number): string {
+  return new Date(Math.ceil(milliseconds / 1000) * 1000).toISOString().replace('.000Z', 'Z');
 }

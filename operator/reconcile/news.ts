@@ -8,6 +8,7 @@ import type { EventText } from '../kube/events.ts';
 const onTheWay: ReadonlySet<string> = new Set([
   'AskingServer',
   'EntriesLeaving',
+  'EntriesWait',
   // That something is shared anew is no fault; a server that became too small is (BudgetShrank).
   'GivingBack',
   'NotAnswered',

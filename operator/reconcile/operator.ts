@@ -8,6 +8,7 @@ import { Controller } from '../runtime/controller.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Source } from '../runtime/manager.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { Turns } from '../runtime/turns.ts';
 import { reconcileBudget } from './budget.ts';
 import { Consoles } from './consoles.ts';
 import type { Context } from './context.ts';
@@ -18,6 +19,7 @@ import { Hosts } from './hosts.ts';
 import { Inquiries, inquiryKey } from './inquiries.ts';
 import { Passwords } from './passwords.ts';
 import { Waiting } from './patience.ts';
+import { podKeysOf } from './pod-keys.ts';
 import { reconcilePool } from './pool.ts';
 import { registerPoolMetrics } from './pool-metrics.ts';
 import { Renewals } from './renewals.ts';
@@ -51,6 +53,8 @@ export interface Operator {
 
 /** A pool that keeps failing is tried again after at most so long; seconds. */
 const MAX_BACKOFF_SECONDS = 60;
+/** Pods that are looked at at the same time: most of a look is waiting. */
+const POD_WORKERS = 64;
 /** The pools of a budget write their statuses in one burst, which takes less than that; seconds. */
 const SOON_SECONDS = 0.1;
 
@@ -84,17 +88,21 @@ export function createOperator(options: OperatorOptions): Operator {
     drain?: Controller;
     ask?: Controller;
   } = {};
+  const addPods = (controller: Controller | undefined, poolKey: string) => {
+    for (const key of podKeysOf(world, poolKey)) controller?.queue.add(key);
+  };
   const wake: Wake = {
     pool: (key) => queues.pool?.queue.add(key),
     budget: (key) => queues.budget?.queue.add(key),
     budgetSoon: (key) => queues.budget?.queue.addAfter(key, SOON_SECONDS),
-    console: (key) => queues.console?.queue.add(key),
-    drain: (key) => queues.drain?.queue.add(key),
+    console: (key) => addPods(queues.console, key),
+    drain: (key) => addPods(queues.drain, key),
     ask: (budgetKey, role) => queues.ask?.queue.add(inquiryKey(budgetKey, role)),
   };
   const health = new Health({ world, engine, onChange: wake.pool });
   registerPoolMetrics(metrics, world, health, Date.now);
   const renewals = new Renewals({ world, settings, engine });
+  const turns = new Turns();
   const consoles = new Consoles({
     world,
     client,
@@ -103,13 +111,16 @@ export function createOperator(options: OperatorOptions): Operator {
     onChange: onConsoleChange(world, operatorNamespace, wake),
     onLook: (...look) => health.look(...look),
     renewals,
+    turns,
   });
   const drains = new Drains({
     world,
     engine,
     console: options.console,
     consoles,
+    turns,
     onChange: (key) => wake.pool(key),
+    onPaused: wake.console,
   });
   const inquiries = new Inquiries({
     clientPort: options.clientPort,
@@ -171,13 +182,13 @@ export function createOperator(options: OperatorOptions): Operator {
   queues.console = new Controller({
     ...common,
     name: 'console',
-    workers: 16,
+    workers: POD_WORKERS,
     reconcile: (key, run) => consoles.reconcile(key, run),
   });
   queues.drain = new Controller({
     ...common,
     name: 'drain',
-    workers: 8,
+    workers: POD_WORKERS,
     reconcile: (key, run) => drains.reconcile(key, run),
   });
   queues.ask = new Controller({

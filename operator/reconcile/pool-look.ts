@@ -69,7 +69,7 @@ function lookWith(context: Context, input: LookInput, objects: PoolObjects, live
     connections: takeAllotment(pool.status.allotment, row).connections,
     pods,
   });
-  const entries = [...input.entries, ...leaving.entries].sort();
+  const { entries } = leaving;
   const mayRaise = allAsked(context, pool);
   const { plan: ledger, ...more } = context.waiting.plan(
     waitingKey(keyOf(pool.metadata)),

@@ -6,9 +6,8 @@ import { fileGeneration, type HolderState, isConfirmed } from '../core/ledger/st
 import type { TooOldPod } from '../core/pool/findings.ts';
 import type { PoolObjects } from '../core/pool/read.ts';
 import type { RawObject } from '../postgres/adapter.ts';
-import type { Consoles } from './consoles.ts';
+import type { PodConsole } from './consoles.ts';
 import type { Context } from './context.ts';
-import { isReady } from './pods.ts';
 
 /** Pods that are emptied, with what is left of their clients. */
 export function drainingNow({ drains }: Context, pods: readonly RawObject[]): string[] {
@@ -20,18 +19,38 @@ export function drainingNow({ drains }: Context, pods: readonly RawObject[]): st
     .sort();
 }
 
-/** The first pod that serves and whose console does not do what it is told, with why. */
-export function silentPod({ consoles }: Context, pods: readonly RawObject[]): string | undefined {
-  for (const pod of pods) {
-    const failure = consoles.records.get(pod.metadata?.uid ?? '')?.failure;
-    if (failure !== undefined && isReady(pod)) return `${pod.metadata?.name}: ${failure}`;
-  }
-  return undefined;
+/** Pods whose processes do not do what they are told, each with why. */
+export function silentPods(context: Consoles, pods: readonly RawObject[]): string[] {
+  return said(context, pods, ({ failure }) => failure && `: ${failure}`);
+}
+
+/** Pods that hold more than their files allow, each with who has it. */
+export function heldPods(context: Consoles, pods: readonly RawObject[]): string[] {
+  return said(context, pods, ({ held }) => held && ` ${held}`);
+}
+
+type Consoles = { readonly consoles: Pick<Context['consoles'], 'records'> };
+
+/** By name, so that the order of a store changes no status. */
+function said(
+  { consoles }: Consoles,
+  pods: readonly RawObject[],
+  what: (record: PodConsole) => string | undefined,
+): string[] {
+  return pods
+    .flatMap(({ metadata }) => {
+      const record = consoles.records.get(metadata?.uid ?? '');
+      const words = record === undefined ? undefined : what(record);
+      return words === undefined || metadata?.deletionTimestamp !== undefined
+        ? []
+        : [`${metadata?.name}${words}`];
+    })
+    .sort();
 }
 
 /** Pods that stay and whose process is older than what Spillway relies on, with its version. */
 export function tooOldPods(
-  { consoles, engine }: Pick<Context, 'engine'> & { readonly consoles: Pick<Consoles, 'records'> },
+  { consoles, engine }: Pick<Context, 'engine'> & Consoles,
   pods: readonly RawObject[],
 ): TooOldPod[] {
   return pods

@@ -16,7 +16,7 @@ import type { Leaving } from './leaving.ts';
 import { eventsOf } from './news.ts';
 import { lookAtPauseEnd, pauseFindings } from './pause.ts';
 import { podFacts } from './pods.ts';
-import { confirmedOf, drainingNow, silentPod, tooOldPods } from './pool-progress.ts';
+import { confirmedOf, drainingNow, heldPods, silentPods, tooOldPods } from './pool-progress.ts';
 import { shrunkBudget } from './pool-share.ts';
 import type { Replacing } from './roll.ts';
 import { sameJson } from './same.ts';
@@ -70,8 +70,9 @@ export async function writeStatus(
     restartFor: said.replacing?.restartFor ?? [],
     draining: drainingNow(context, objects?.pods ?? []),
     tooOld: tooOldPods(context, objects?.pods ?? []),
-    silent: silentPod(context, objects?.pods ?? []),
+    silent: silentPods(context, objects?.pods ?? []),
     leaving: said.leaving?.words ?? [],
+    waiting: said.leaving?.waiting,
   };
   const findings = [...said.findings];
   if (ledger !== undefined && objects !== undefined) {
@@ -81,6 +82,7 @@ export async function writeStatus(
         charged: ledger.holders.charged,
         unproven: ledger.holders.unproven,
         shrunkTo: shrunkBudget(context, said.budgetKey, pool),
+        held: heldPods(context, objects.pods),
       }),
       podsReady(pods, now.fault),
       configApplied(pods),

@@ -28,7 +28,7 @@ import { clientsOf } from './clients.ts';
 import type { Context } from './context.ts';
 import { areComing, findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, objectsOf } from './gather.ts';
-import { leavingUsers, switchedFault, tellLeaving } from './leaving.ts';
+import { leavingUsers, switchedFault, tellCut, tellLeaving } from './leaving.ts';
 import { drainPods, labelPods } from './pod-drains.ts';
 import { lookAt, waitingKey } from './pool-look.ts';
 import { apply } from './pool-objects.ts';
@@ -212,7 +212,10 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
       ? await applyBindings(context, pool, rendered.bindings, run)
       : undefined;
   findings.push(objectsApplied(written.fault ?? left ?? bound ?? rendered.bindingFault));
-  if (written.files) return 'again';
+  if (written.files) {
+    tellCut(context, object, leaving.plan);
+    return 'again';
+  }
   const template = rendered.objects.find((r) => r.id === 'statefulSet');
   if (written.fault !== undefined || template === undefined)
     return report(context, object, said, run);

@@ -22,7 +22,7 @@ export interface PostgresKindsOptions {
 const definitionNames: ResourceType = { ...customResourceDefinitions, metadataOnly: true };
 /** A type that is not installed is looked for so rarely, because its definition announces it; seconds. */
 const ABSENT_SECONDS = 60;
-/** Without the right to see definitions, which an operator for some namespaces may lack; seconds. */
+/** Without the right to see definitions, as where somebody else makes the roles; seconds. */
 const MAX_BACKOFF_SECONDS = 600;
 
 interface Watched {
@@ -34,10 +34,13 @@ export class PostgresKinds {
   /** The watches that are only for Postgres clusters. */
   readonly sources: readonly Source[];
   readonly watched: readonly Watched[];
+  /** Empty for an operator of some namespaces, who has no right to see what belongs to none. */
   readonly definitions: Shelf;
   readonly #byKind: ReadonlyMap<string, Watched>;
+  readonly #seesDefinitions: boolean;
 
   constructor({ client, namespaces, shelves, observer }: PostgresKindsOptions) {
+    this.#seesDefinitions = namespaces.length === 0;
     this.watched = readKinds().map((kind) => {
       const known = shelves.find(
         (s) => s.type.group === kind.apiGroup && s.type.kind === kind.kind,
@@ -61,7 +64,7 @@ export class PostgresKinds {
     const own = this.watched.filter(({ shelf }) => !shelves.includes(shelf));
     this.sources = [
       ...own.flatMap(({ shelf }) => shelf.reflectors),
-      ...this.definitions.reflectors.map(unneeded),
+      ...(this.#seesDefinitions ? this.definitions.reflectors.map(unneeded) : []),
     ];
   }
 
@@ -75,9 +78,10 @@ export class PostgresKinds {
     if (!reflectors.some((reflector) => reflector.status === 'notInstalled')) return undefined;
     const name = `${plural}.${apiGroup}`;
     if (this.definitions.getKey(name) === undefined) {
+      const what = this.#seesDefinitions ? '' : ` in version ${version}`;
       return {
         reason: 'PostgresKindNotInstalled',
-        message: `spec.postgres.clusterRef: the API server has no type ${name}: install the operator that ${kind} belongs to`,
+        message: `spec.postgres.clusterRef: the API server has no type ${name}${what}: install the operator that ${kind} belongs to`,
       };
     }
     return {

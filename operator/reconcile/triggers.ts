@@ -18,13 +18,14 @@ import { connectPostgresTriggers } from './postgres-triggers.ts';
 import { statusOf, type World } from './world.ts';
 
 export interface Wake {
-  /** Keys are `namespace/name`: of a ConnectionPool, of a ConnectionBudget, of a ConnectionPool whose consoles to ask. */
+  /** Keys are `namespace/name` of a ConnectionPool or of a ConnectionBudget. */
   pool(key: string): void;
   budget(key: string): void;
   /** The same in a moment: for what comes in bursts, as when the pools of a budget take their rows. */
   budgetSoon(key: string): void;
+  /** A ConnectionPool all of whose consoles to ask. */
   console(key: string): void;
-  /** `namespace/name` of a ConnectionPool that may have clients to lose. */
+  /** A ConnectionPool all of whose pods may have clients to lose. */
   drain(key: string): void;
   /** A server, by its ConnectionBudget and role, that may be asked about itself. */
   ask(budgetKey: string, role: ServerRole): void;
@@ -151,7 +152,11 @@ export function connectTriggers(options: TriggerOptions): void {
         wake.budget(budget);
       }
     } else {
-      if (addressOf(change.new) !== addressOf(change.old)) wake.console(key);
+      if (addressOf(change.new) !== addressOf(change.old)) {
+        wake.console(key);
+        // Nothing has left before each process was asked whether it has clients of it.
+        wake.drain(key);
+      }
       if (isReady(change.new) && (change.old === undefined || !isReady(change.old))) {
         const pool = world.pools.getKey(key);
         const budget = pool === undefined ? undefined : budgetOf(pool);

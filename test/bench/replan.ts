@@ -15,6 +15,9 @@ import { byKind, changedPools, uncalledFor } from './written.ts';
 /** By which the API server's own record tells the operator's writes from ours. */
 const user = 'operator-of-the-bench';
 
+/** Of the edited pool; all others, and itself before, have 1. */
+const WEIGHT = 2;
+
 interface EditedFleet extends Fleet {
   readonly total: number;
 }
@@ -42,6 +45,7 @@ export async function replan(options: Options, report: Report): Promise<void> {
         } finally {
           await operator.stop();
         }
+        await restart(kubeconfig, audit, options, report);
       },
       audit.flags,
     );
@@ -61,28 +65,56 @@ async function edit(
   if (faults.length > 0) throw new Error(`${faults.join(', ')}:\n${operator.tail()}`);
   const pools = pathOf('ConnectionPool', namespaceOf(0));
   const before = await client.list(pools);
-  const ours = () => audit.writes().filter((one) => one.user === user && one.resource !== 'leases');
-  const writtenBefore = ours().length;
+  const writtenBefore = oursIn(audit).length;
   const edited = poolNameOf(0);
   const { seconds, cpuMs, runs } = await operator.changedBy(
-    () => setWeight(client, `${pools}/${edited}`, 2),
+    () => setWeight(client, `${pools}/${edited}`, WEIGHT),
     300,
   );
-  const writes = ours().slice(writtenBefore);
+  const writes = oursIn(audit).slice(writtenBefore);
   report.figure('settled', `within ${seconds.toFixed(0)} s`);
   const cpu = Number((cpuMs / 1000).toFixed(2));
   report.figure("operator's CPU", `${cpu} s`, atMost(cpu, 1, 's'));
   report.figure('  reconciles', [...runs].map(([name, n]) => `${name} ${n}`).join(', '));
-  judgeLedger(await ledger(client), fleet, report);
+  judgeLedger(await ledger(client), edited, fleet, report);
   judgeWrites(writes, before, await client.list(pools), edited, report);
 }
 
-/** Every row is of the new weights, and their sum is what the owner gives. */
-function judgeLedger(rows: readonly Row[], { pools, total }: EditedFleet, report: Report): void {
-  const planned = rows.filter(({ why }) => why.endsWith(` of ${pools + 1}`)).length;
-  report.figure('pools planned anew', `${planned} of ${pools}`, {
+/** What nobody was woken for would be written now: a status that is not true any more. */
+async function restart(
+  kubeconfig: string,
+  audit: Audit,
+  options: Options,
+  report: Report,
+): Promise<void> {
+  const before = oursIn(audit).length;
+  const operator = await OperatorProcess.start(kubeconfig, options.node);
+  try {
+    await operator.converge(300);
+  } finally {
+    await operator.stop();
+  }
+  const writes = oursIn(audit).slice(before);
+  report.figure('restart after the edit: writes', String(writes.length), none(writes));
+  if (writes.length > 0) report.say(`    ${byKind(writes)}`);
+}
+
+function oursIn(audit: Audit): Written[] {
+  return audit.writes().filter((one) => one.user === user && one.resource !== 'leases');
+}
+
+/** Every row is of the new weights, to the connection that does not come out even, and their sum is what the owner gives. */
+function judgeLedger(
+  rows: readonly Row[],
+  edited: string,
+  { pools, total }: EditedFleet,
+  report: Report,
+): void {
+  const part = ({ name }: Row) => ((name === edited ? WEIGHT : 1) * total) / (pools - 1 + WEIGHT);
+  const right = rows.filter((row) => Math.abs(row.target - part(row)) < 1).length;
+  report.figure('planned by the new weights', `${right} of ${pools}`, {
     text: 'all',
-    reached: planned === pools,
+    reached: right === pools,
   });
   const [wanted, held] = [sum(rows, 'target'), sum(rows, 'connections')];
   report.figure('connections', `${wanted} planned, ${held} held`, {
@@ -130,10 +162,10 @@ async function setWeight(client: PlainClient, path: string, weight: number): Pro
 }
 
 interface Row {
+  /** Of the pool. */
+  readonly name: string;
   readonly connections: number;
   readonly target: number;
-  /** `weight 1 of 501`: it tells the sum of all weights that the row was computed with. */
-  readonly why: string;
 }
 
 async function ledger(client: PlainClient): Promise<Row[]> {

@@ -61,17 +61,17 @@ export async function buildImages(): Promise<void> {
   }
 }
 
-/** Gives `node` every image that it does not have yet, or those of `names`. */
+/** Gives `node` every image that it does not have yet, or those of these names. */
 export async function loadImages(
   pid: number,
   node: NodeNames,
-  names: readonly string[] = list.map(({ name }) => name),
+  only: readonly string[] = list.map(({ name }) => name),
 ): Promise<void> {
   const loaded = join(node.folder, 'images');
   mkdirSync(loaded, { recursive: true });
   const ctr = (...args: string[]) =>
     run(amongDaemons(pid, ['ctr', `--address=${node.socket}`, '--namespace=k8s.io', ...args]));
-  for (const image of list.filter(({ name }) => names.includes(name))) {
+  for (const image of list.filter(({ name }) => only.includes(name))) {
     if (!existsSync(archive(image.name))) continue;
     const stamp = readFileSync(join(cache, 'stamps', `image-${image.name}`), 'utf8');
     const mark = join(loaded, image.name);

@@ -5,6 +5,7 @@ import type { ConnectionPoolStatus } from '../../operator/api/connection-pool.ts
 import {
   configMaps,
   customResourceDefinitions,
+  events as eventType,
   type KubeObject,
   pods as podType,
   type ResourceType,
@@ -106,6 +107,23 @@ async function files(namespace: string): Promise<string> {
   return JSON.stringify(map?.data ?? {});
 }
 
+/** An event of the pool says so to whoever does not look at its conditions. */
+async function warned(namespace: string, reason: string, message: string): Promise<void> {
+  const event = await eventually(
+    `an event ${reason}`,
+    async () => {
+      const { items } = await room.client.list(eventType, { namespace });
+      return items.find((one) => one.reason === reason);
+    },
+    () => true,
+  );
+  const { kind, name } = event.involvedObject as { kind?: string; name?: string };
+  assert.deepEqual(
+    { type: event.type, kind, name, message: event.message },
+    { type: 'Warning', kind: 'ConnectionPool', name: 'shop', message },
+  );
+}
+
 test('without any of their types the operator is ready, and has said so once for each', async () => {
   assert.equal((await operator.get('/readyz'))?.status, 200);
   const told = operator.log().match(/"type":"clusters"[^\n]*is not installed/g);
@@ -159,6 +177,23 @@ test('a type that is installed later is watched within seconds; its end leaves t
   await install(cloudNativePg);
   await make(cloudNativePg, namespace, 'db', { ...spec, resources: { limits: { cpu: '4' } } });
   await sized(namespace, ({ cores }) => cores === '4');
+});
+
+test('a cluster without a cpu limit has the smallest safe size, a condition and an event', async () => {
+  const { client } = room;
+  const namespace = await makeNamespace(client, 'unlimited');
+  await client.create(secrets, secret(namespace));
+  await make(cloudNativePg, namespace, 'db', { instances: 1 });
+  const tls = { server: { mode: 'require' } };
+  await client.create(
+    connectionPools,
+    pool(namespace, 'shop', { ...reference(cloudNativePg), tls }),
+  );
+  const message = await condition(client, namespace, 'CoresKnown', 'False', 'CoresUnknown');
+  assert.match(message, /^Postgres has neither a cpu limit nor a cpu request, and no pod of it/);
+  await warned(namespace, 'CoresUnknown', message);
+  await sized(namespace, ({ cores, share }) => cores === '1' && share === 3);
+  await condition(client, namespace, 'ShareGranted', 'True', 'Granted');
 });
 
 test('an object that the cluster refers to changes the size too', async () => {
@@ -416,6 +451,7 @@ test('a type in a version that nobody knows is a fault with a reason', async () 
     'PostgresVersionUnknown',
   );
   assert.match(message, /version v2/);
+  await warned(namespace, 'PostgresVersionUnknown', message);
 });
 
 test('nothing of all that was refused, and no watch that has nothing to watch fills the log', async () => {

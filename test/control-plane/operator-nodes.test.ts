@@ -132,6 +132,11 @@ test('the smallest node counts, follows its pods, and wakes nobody with what its
   await sized('2', 5);
   await client.create(podType, instance(set, 0, 'big'));
   await sized('8', 17);
+  // A node that is removed: its pod is there until somebody sees to it, and then runs elsewhere.
+  await client.delete(nodeType, { name: 'big' });
+  await operator.quiet();
+  await sized('8', 17);
+  await client.create(nodeType, node('big', '8'));
   await operator.quiet();
   assert.equal(quiet.refused, 0, JSON.stringify(quiet.by));
   assert.equal(await operator.stop(), 0);

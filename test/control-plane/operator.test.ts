@@ -54,6 +54,8 @@ test('a pool gets its objects, its share and a status that says so; then nothing
   assert.equal(status.budget, 'converge/statefulset-db');
   assert.equal(status.address, 'shop.converge.svc.cluster.local:5432');
   await condition(client, namespace, 'PodsReady', 'False', 'PodsNotReady');
+  // The share is in the status before the objects are there.
+  await condition(client, namespace, 'ObjectsApplied', 'True', 'Applied');
 
   const budget = await client.get(connectionBudgets, { namespace, name: 'statefulset-db' });
   const rows = (budget?.status as { allotments: { connections: number }[] } | undefined)

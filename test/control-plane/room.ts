@@ -31,7 +31,13 @@ export interface Room {
   close(): Promise<void>;
 }
 
-export async function openRoom(options: ControlPlaneOptions = {}): Promise<Room> {
+export interface RoomOptions extends ControlPlaneOptions {
+  /** The chart's value, for namespaces that are made here; without it the operator is for all. */
+  readonly watchNamespaces?: readonly string[];
+}
+
+export async function openRoom(options: RoomOptions = {}): Promise<Room> {
+  const { watchNamespaces = [] } = options;
   const plane = await startControlPlane(options);
   const transport = new Transport(connectionSource(loadKubeConfig(plane.kubeconfig)));
   const client = new Client(transport, 'tester');
@@ -42,9 +48,9 @@ export async function openRoom(options: ControlPlaneOptions = {}): Promise<Room>
     await plane.stop();
   };
   try {
-    await makeNamespace(client, system);
+    for (const name of [system, ...watchNamespaces]) await makeNamespace(client, name);
     await applyFiles(plane, globSync(join(repository, 'crds', '*.yaml')).sort());
-    const kubeconfig = await rights(plane);
+    const { kubeconfig, watched } = await rights(plane, watchNamespaces);
     await until('the types are served', 30, async () => {
       await client.listPage(connectionPools);
       return true;
@@ -54,7 +60,8 @@ export async function openRoom(options: ControlPlaneOptions = {}): Promise<Room>
       client,
       close,
       operator: async (more = {}) => {
-        const one = await OperatorProcess.start({ kubeconfig, namespace: system, ...more });
+        const env = { SPILLWAY_WATCH_NAMESPACES: watched, ...more.env };
+        const one = await OperatorProcess.start({ kubeconfig, namespace: system, ...more, env });
         operators.push(one);
         return one;
       },
@@ -80,22 +87,37 @@ export function kubectl(
   return run(command, input === undefined ? {} : { input });
 }
 
-/** Who the chart's operator is, with what the chart lets it do. */
-async function rights(plane: ControlPlane): Promise<string> {
+/** Who the chart's operator is, with what the chart lets it do, and the namespaces that the chart tells it. */
+async function rights(
+  plane: ControlPlane,
+  watchNamespaces: readonly string[],
+): Promise<{ kubeconfig: string; watched: string }> {
   const chart = join(repository, 'charts', 'spillway');
+  const values = `--set-json=watchNamespaces=${JSON.stringify(watchNamespaces)}`;
   const rendered = loadAll(
-    await run([join(bin, 'helm'), 'template', 'spillway', chart, `--namespace=${system}`]),
+    await run([join(bin, 'helm'), 'template', 'spillway', chart, `--namespace=${system}`, values]),
   ) as KubeObject[];
   const kinds = ['ServiceAccount', 'ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'];
   const items = rendered.filter((object) => kinds.includes(object?.kind));
   await kubectl(
     plane,
-    ['apply', '--server-side', `--namespace=${system}`, '--filename=-'],
+    ['apply', '--server-side', '--filename=-'],
     JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
   );
   const account = items.find((object) => object.kind === 'ServiceAccount')?.metadata.name;
   if (account === undefined) throw new Error('the chart renders no ServiceAccount');
-  return plane.kubeconfigFor(...serviceAccount(system, account));
+  const kubeconfig = await plane.kubeconfigFor(...serviceAccount(system, account));
+  return { kubeconfig, watched: variable(rendered, 'SPILLWAY_WATCH_NAMESPACES') };
+}
+
+/** A variable of the Deployment's container. */
+function variable(rendered: readonly KubeObject[], name: string): string {
+  const spec = rendered.find((object) => object?.kind === 'Deployment')?.spec as
+    | { template: { spec: { containers: { env: { name: string; value?: string }[] }[] } } }
+    | undefined;
+  const found = spec?.template.spec.containers[0]?.env.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`the chart's Deployment has no variable ${name}`);
+  return found.value ?? '';
 }
 
 export async function makeNamespace(client: Client, name: string): Promise<string> {

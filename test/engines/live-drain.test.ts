@@ -251,6 +251,124 @@ async function neverIdle(client: Client, name: string) {
   }
 }
 
+/** Whoever is wanted while nobody of `a` can begin. */
+const allOfA = (seconds: number) => ({
+  database: 'a',
+  wants: () => true,
+  most: Number.POSITIVE_INFINITY,
+  seconds,
+});
+
+test('of a database that goes, clients who are never idle are closed between two transactions, and none loses one', () =>
+  scene(
+    { caps: ['a', 'b'].map((name) => ({ name, connections: 9 })) },
+    async ({ pooler, open, clients }) => {
+      await inA('create table if not exists done (id text primary key); grant all on done to web');
+      await inA('truncate done');
+      const long = await open();
+      await long.query('begin');
+      await long.query("insert into done values ('long')");
+      const elsewhere = await open('b');
+      const busy = [];
+      for (let index = 0; index < 5; index++) busy.push(neverIdle(await open(), `busy-${index}`));
+      await sleep(300);
+      assert.equal(await admin.closeBetween(pooler.address, allOfA(1)), 5);
+      const ends = await Promise.all(busy);
+      for (const { at } of ends) assert.equal(at, 'begin');
+      // Others work on, and so do those of the database whose transaction is longer.
+      assert.ok(elsewhere.isOpen() && long.isOpen());
+      assert.equal((await pooler.observe()).paused, false);
+      await long.query("insert into done values ('long too')");
+      await long.query('commit');
+      await long.query("insert into done values ('after')");
+      const told = ['long', 'long too', 'after', ...ends.flatMap(({ done }) => done)];
+      assert.ok(told.length > 10);
+      const rows = await inA('select id from done');
+      assert.deepEqual(rows.map((row) => String(row.id)).sort(), told.sort());
+      assert.equal((await clients()).length, 2);
+    },
+  ));
+
+test('a client that begins after the look has begun nothing when it is closed', () =>
+  scene({}, async ({ pooler, open }) => {
+    const inside = await open();
+    await inside.query('begin');
+    await inside.query('select 1');
+    const begins = await open();
+    let begun: Promise<unknown> | undefined;
+    const seen = new Set<string>();
+    const closed = await admin.closeBetween(pooler.address, {
+      ...allOfA(10),
+      wants: ({ state }) => {
+        begun ??= begins.query('select 1');
+        begun.catch(() => {});
+        seen.add(state);
+        if (state === 'waiting') inside.query('commit').catch(() => {});
+        return state !== 'idle';
+      },
+    });
+    assert.equal(closed, 1);
+    assert.ok(seen.has('waiting'), [...seen].join());
+    await begins.gone;
+    await assert.rejects(async () => begun);
+  }));
+
+test('silent clients of a database are closed a few at a time, the most silent first', () =>
+  scene({}, async ({ pooler, open, clients }) => {
+    await open();
+    await sleep(2100);
+    await open();
+    const [first, second] = await clients();
+    const hold = { ...allOfA(0), most: 1 };
+    assert.equal(await admin.closeBetween(pooler.address, hold), 1);
+    assert.deepEqual(
+      (await clients()).map(({ id }) => id),
+      [second?.id],
+    );
+    assert.notEqual(first?.id, second?.id);
+  }));
+
+test('nobody is closed in a database that the process does not know, and a pause of all stays', () =>
+  scene({}, async ({ pooler, open }) => {
+    const idle = await open();
+    assert.equal(await admin.closeBetween(pooler.address, { ...allOfA(0), database: 'gone' }), 0);
+    await admin.pause(pooler.address);
+    assert.equal(await admin.closeBetween(pooler.address, allOfA(0)), 1);
+    await idle.gone;
+    assert.equal((await pooler.observe()).paused, true);
+  }));
+
+test('a database that was left paused is resumed by the next who closes its clients', () =>
+  scene({}, async ({ pooler, open }) => {
+    const client = await open();
+    await pooler.ask('PAUSE a');
+    assert.equal(await admin.closeBetween(pooler.address, { ...allOfA(0), wants: () => false }), 0);
+    await client.query('select 1');
+  }));
+
+test('the process closes silent clients of a user that leaves, and nobody of the others', () =>
+  scene({}, async ({ pooler, config, open }) => {
+    const stays = await open('a', web);
+    const goes = await open('a', batch);
+    const inside = await open('b', batch);
+    await inside.query('begin');
+    const users = [web, { ...batch, leaving: true }];
+    await pooler.apply(pgbouncer.renderHolderFile({ ...config, generation: 2, users }));
+    await goes.gone;
+    assert.ok(inside.isOpen());
+    await inside.query('commit');
+    await inside.gone;
+    // Longer silent than any of them.
+    assert.ok(stays.isOpen());
+    await stays.query('select 1');
+    const back = pgbouncer.renderHolderFile({ ...config, generation: 3 });
+    await pooler.apply(back);
+    const again = await open('a', batch);
+    await sleep(3000);
+    assert.ok(again.isOpen() && stays.isOpen());
+    assert.equal(pgbouncer.closesSilent(await pooler.observe(), back), false);
+  }));
+
 test('a cancel reaches the query of a client that is to go, but not any more at the very end', () =>
   scene({}, async ({ pooler, open }) => {
     const first = await open();

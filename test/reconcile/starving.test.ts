@@ -13,6 +13,7 @@ import { Consoles } from '../../operator/reconcile/consoles.ts';
 import type { Shelf } from '../../operator/reconcile/shelf.ts';
 import { World } from '../../operator/reconcile/world.ts';
 import { createLog } from '../../operator/runtime/log.ts';
+import { Turns } from '../../operator/runtime/turns.ts';
 import { type Postgres, startPostgres } from '../cluster/processes.ts';
 import {
   adminUser,
@@ -88,11 +89,12 @@ function consolesOf(pooler: Pooler) {
     onChange: () => undefined,
     onLook: () => undefined,
     renewals: { look: () => undefined, told: () => undefined, forget: () => undefined },
+    turns: new Turns(),
   });
   return {
     reconnects,
     look: () =>
-      consoles.reconcile('shop/shop', {
+      consoles.reconcile(`shop/shop/${pod}`, {
         id: '1',
         log: createLog('silent'),
         signal: new AbortController().signal,

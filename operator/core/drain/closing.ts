@@ -1,6 +1,7 @@
 // Which clients a process lets go while it is emptied: only idle ones, the most silent first, a few at each look; and at
 // the end whoever would begin something that nobody could finish.
-import type { Closing, ObservedClient } from '../../engines/engine.ts';
+import type { LeavingEntry } from '../../api/connection-pool.ts';
+import type { Closing, Hold, ObservedClient } from '../../engines/engine.ts';
 
 /**
  * Where in its time a drain is. `last` is said to the process for good: it goes on by itself after it was told to
@@ -49,29 +50,61 @@ export function secondsBetweenLooks(clients: number): number {
 
 /** Entries whose clients are not wanted any more. */
 export interface Unwanted {
-  /** They go: their clients are closed when idle. */
-  readonly databases: ReadonlySet<string>;
-  readonly users: ReadonlySet<string>;
-  /** They have gone: their clients are closed whatever they do. */
+  /** They go: their clients are closed between two transactions. */
+  readonly leaving: readonly LeavingEntry[];
+  /** How long an entry may take to leave; seconds. */
+  readonly limitSeconds: number;
+  /** Users who have gone: their clients are closed whatever they do. */
   readonly revoked: ReadonlySet<string>;
 }
 
-/** Silence after which a client of an entry that goes is closed; seconds. */
+/** Silence after which a client of a database that goes is closed; seconds. */
 const ENTRY_SILENCE = 2;
+/** So long before an entry is cut nobody is left who can be closed between two transactions; seconds, or half of the limit. */
+const ENTRY_LAST_SECONDS = 5;
+/** How long those who begin a transaction wait, then, so that others end theirs; seconds. */
+const DATABASE_HOLD_SECONDS = 1;
+/** The same in a database that stays, for clients of a user that goes: all others wait with them. */
+const USER_HOLD_SECONDS = 0.2;
 
-/** What to close of a process that goes on serving. */
+/**
+ * What to close of a process that goes on serving, `now` in milliseconds. By name only those of users who have gone; the
+ * others while no transaction of their database can begin. Silent clients of a user that goes are closed by the process
+ * itself, as its file says.
+ */
 export function closingOfEntries(
   clients: readonly ObservedClient[],
-  { databases, users, revoked }: Unwanted,
-): Closing {
-  const close = clients.filter(
-    ({ database, user, state, silentSeconds }) =>
-      revoked.has(user) ||
-      ((databases.has(database) || users.has(user)) &&
-        state === 'idle' &&
-        silentSeconds >= ENTRY_SILENCE),
+  { leaving, limitSeconds, revoked }: Unwanted,
+  now: number,
+): { readonly close: readonly string[]; readonly holds: readonly Hold[] } {
+  const lastAfter = (limitSeconds - Math.min(ENTRY_LAST_SECONDS, limitSeconds / 2)) * 1000;
+  // What somebody wrote by hand counts as long ago.
+  const isLast = ({ since }: LeavingEntry) => !(now < Date.parse(since) + lastAfter);
+  const databases = leaving.filter(({ kind }) => kind === 'Database');
+  const last = new Set(databases.filter(isLast).map(({ name }) => name));
+  const first = new Set(databases.map(({ name }) => name).filter((name) => !last.has(name)));
+  const users = new Set(
+    leaving.filter((entry) => entry.kind === 'User' && isLast(entry)).map(({ name }) => name),
   );
-  return { close: close.map((c) => c.id) };
+  const wants = ({ database, user, state, silentSeconds }: ObservedClient) =>
+    last.has(database) ||
+    users.has(user) ||
+    (first.has(database) && state === 'idle' && silentSeconds >= ENTRY_SILENCE);
+  const there = clients.filter((client) => !revoked.has(client.user));
+  const names = new Set(there.filter(wants).map(({ database }) => database));
+  return {
+    close: clients.filter(({ user }) => revoked.has(user)).map(({ id }) => id),
+    holds: [...names].sort().map((database) => ({
+      database,
+      wants,
+      most: last.has(database) ? Number.POSITIVE_INFINITY : FEW,
+      seconds: last.has(database)
+        ? DATABASE_HOLD_SECONDS
+        : there.some((client) => client.database === database && users.has(client.user))
+          ? USER_HOLD_SECONDS
+          : 0,
+    })),
+  };
 }
 
 function mostSilentFirst(a: ObservedClient, b: ObservedClient): number {

@@ -16,9 +16,9 @@ export interface EntriesInput {
   };
   /** Clients in all processes, counted when no new ones could come; undefined: not known. */
   readonly clients: (entry: LeavingEntry) => number | undefined;
-  /** The kind that the caps are for, and for how many entries that leave the pods have a connection each. */
+  /** The kind that the caps are for, and for how many entries of it each pod has a connection. */
   readonly axis: CapAxis;
-  readonly room: number;
+  readonly places: number;
   /** Milliseconds, and the same in RFC 3339. */
   readonly now: number;
   readonly nowText: string;
@@ -30,11 +30,20 @@ export interface EntriesPlan {
   readonly record: readonly LeavingEntry[];
   /** Those of the record that the files are to keep for now. */
   readonly leaving: readonly LeavingEntry[];
+  /** Entries of the spec, of the kind that the caps are for, that come into the files when others have left; sorted. */
+  readonly waiting: readonly string[];
+  /** Entries that leave the files although they may have clients: their time is over, or there is no place for them. */
+  readonly cut: readonly LeavingEntry[];
+  /** When these come at the latest, in milliseconds; absent when none waits. */
+  readonly until?: number;
   /** Seconds until a limit is over; absent when none leaves. */
   readonly nextSeconds?: number;
 }
 
-/** Pure. An entry that comes back into the spec is like any other again. */
+/**
+ * Pure. An entry that comes back into the spec is like any other again. Places go first to entries of the spec that the
+ * files have, then to those that leave, who lose them when their time is over, then to those that are new.
+ */
 export function planEntries(input: EntriesInput): EntriesPlan {
   const { before, wanted, written, axis, limitSeconds } = input;
   const known = new Map(before.map((entry) => [keyOf(entry), entry]));
@@ -46,29 +55,41 @@ export function planEntries(input: EntriesInput): EntriesPlan {
       .filter((name) => !wanted.users.has(name))
       .map((name) => ({ kind: 'User' as const, name })),
   ].map((entry) => known.get(keyOf(entry)) ?? { ...entry, since: input.nowText });
-  const still = found.filter(
-    (entry) => limitSeconds > 0 && input.now < endOf(entry, input) && input.clients(entry) !== 0,
-  );
+  const occupied = found.filter((entry) => input.clients(entry) !== 0);
+  const still = occupied.filter((entry) => limitSeconds > 0 && input.now < endOf(entry, input));
   // Those that leave already keep their place; which of the others has one follows from their names.
   const sorted = still.sort(
     (a, b) => Number(known.has(keyOf(b))) - Number(known.has(keyOf(a))) || order(a, b),
   );
-  let room = input.room;
+  const [asked, there] =
+    axis === 'database' ? [wanted.databases, written.databases] : [wanted.users, written.users];
+  const comes = [...asked].filter((name) => !there.has(name)).sort();
+  let places = input.places - (asked.size - comes.length);
   const leaving = sorted
-    .filter(({ kind }) => kind.toLowerCase() !== axis || room-- > 0)
+    .filter(({ kind }) => kind.toLowerCase() !== axis || places-- > 0)
     .sort(order);
   const stays = new Set(leaving.map(keyOf));
-  const ends = leaving.map((entry) => endOf(entry, input) - input.now);
+  const ends = leaving.map((entry) => endOf(entry, input));
+  const inTheWay = leaving.filter(({ kind }) => kind.toLowerCase() === axis);
+  // Without anybody to wait for, what does not fit is the budget's affair.
+  const waiting = inTheWay.length === 0 ? [] : comes.slice(Math.max(0, places));
   return {
     record: found.filter((entry) => known.has(keyOf(entry)) || stays.has(keyOf(entry))).sort(order),
     leaving,
-    ...(ends.length === 0 ? {} : { nextSeconds: Math.max(0.1, Math.min(...ends) / 1000) }),
+    waiting,
+    cut: occupied.filter((entry) => !stays.has(keyOf(entry))).sort(order),
+    ...(waiting.length === 0
+      ? {}
+      : { until: Math.max(...inTheWay.map((entry) => endOf(entry, input))) }),
+    ...(ends.length === 0
+      ? {}
+      : { nextSeconds: Math.max(0.1, (Math.min(...ends) - input.now) / 1000) }),
   };
 }
 
-/** How many entries besides `entries` each of `pods` can give a connection to, of `connections` for all. */
-export function roomFor(connections: number, pods: number, entries: number): number {
-  return pods === 0 ? 0 : Math.max(0, Math.floor(connections / pods) - entries);
+/** For how many entries each of `pods` has a connection, of `connections` for all. */
+export function placesFor(connections: number, pods: number): number {
+  return pods === 0 ? 0 : Math.floor(connections / pods);
 }
 
 export interface WrittenEntries {

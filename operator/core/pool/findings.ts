@@ -2,6 +2,7 @@
 // function from what is known to a reason and a message that names the fix.
 import type { Fault, ServerFacts } from '../../postgres/adapter.ts';
 import type { Judged } from './conditions.ts';
+import { some } from './some.ts';
 
 export type FindingType =
   | 'SpecAccepted'
@@ -201,9 +202,14 @@ export function withinBudget(state: {
   readonly unproven: readonly string[];
   /** What all pools of the server may open together, while that is less than what they hold. */
   readonly shrunkTo?: number | undefined;
+  /** Pods that hold more than their files allow, each with who has it: see `heldInWords`. */
+  readonly held?: readonly string[];
 }): Finding {
-  const { allotted, charged, unproven, shrunkTo } = state;
-  const who = unproven.length === 0 ? '' : `; not proven yet: ${unproven.join(', ')}`;
+  const { allotted, charged, unproven, shrunkTo, held = [] } = state;
+  const who = [
+    ...(unproven.length === 0 ? [] : [`; not proven yet: ${some(unproven)}`]),
+    ...(held.length === 0 ? [] : [`; ${some(held)}`]),
+  ].join('');
   if (charged > allotted) {
     const count = Number.isFinite(charged) ? `${charged}` : 'An unknown number of';
     const why =
@@ -245,8 +251,10 @@ export interface PodCounts {
   readonly draining?: readonly string[];
   /** Databases and users that are drained before they go from the files, each with what is left. */
   readonly leaving?: readonly string[];
-  /** A pod that serves clients and whose console cannot be asked, with the reason. */
-  readonly silent?: string | undefined;
+  /** New entries that have no connection before those have left. */
+  readonly waiting?: EntriesWaiting | undefined;
+  /** Pods whose processes do not do what they are told, each with why. */
+  readonly silent?: readonly string[];
   /** Pods whose process is too old to be believed, by name. */
   readonly tooOld?: readonly TooOldPod[];
 }
@@ -258,15 +266,33 @@ export interface TooOldPod {
   readonly oldest: string;
 }
 
+export interface EntriesWaiting {
+  /** Like "database shop". */
+  readonly names: readonly string[];
+  /** When they come at the latest; RFC 3339. */
+  readonly until: string;
+}
+
 export function configApplied(pods: PodCounts): Finding {
-  const { confirmed, target, toReplace, restartFor = [], leaving = [], tooOld = [], silent } = pods;
+  const {
+    confirmed,
+    target,
+    toReplace,
+    restartFor = [],
+    leaving = [],
+    silent = [],
+    tooOld = [],
+    waiting,
+  } = pods;
+  const why = silent.length === 0 ? '' : `; ${some(silent)}`;
+  const progress = `${confirmed} of ${target} pods have confirmed their configuration${why}`;
   if (toReplace > 0) {
     const what = restartFor.length === 0 ? 'the pod template' : restartFor.join(', ');
     return bad(
       'ConfigApplied',
       {
         reason: 'ReplacingPods',
-        message: `${toReplace} pods are replaced one at a time, because ${what} cannot be changed in a running pod`,
+        message: `${toReplace} pods are replaced one at a time, because ${what} cannot be changed in a running pod; ${progress}`,
       },
       'waiting',
     );
@@ -283,21 +309,17 @@ export function configApplied(pods: PodCounts): Finding {
       'stalled',
     );
   }
-  const message = `${confirmed} of ${target} pods have confirmed their configuration`;
+  if (waiting !== undefined && confirmed >= target) {
+    const text = `Not served yet, because every pod's connections are in use by what is to leave: ${some(waiting.names)}; served when the clients of ${some(leaving)} have gone, at ${waiting.until} at the latest`;
+    return bad('ConfigApplied', { reason: 'EntriesWait', message: text }, 'waiting');
+  }
   if (leaving.length > 0 && confirmed >= target) {
-    const text = `No new clients, and the idle ones are closed: ${leaving.join(', ')}`;
+    const text = `No new clients, and the idle ones are closed: ${some(leaving)}`;
     return bad('ConfigApplied', { reason: 'EntriesLeaving', message: text }, 'waiting');
   }
   return confirmed >= target
-    ? good('ConfigApplied', 'Confirmed', message)
-    : bad(
-        'ConfigApplied',
-        {
-          reason: 'NotConfirmed',
-          message: silent === undefined ? message : `${message}; ${silent}`,
-        },
-        'waiting',
-      );
+    ? good('ConfigApplied', 'Confirmed', progress)
+    : bad('ConfigApplied', { reason: 'NotConfirmed', message: progress }, 'waiting');
 }
 
 /** `fault` says what a pod that does not start reports: an image that cannot be pulled, a crash. */

@@ -9,6 +9,7 @@ import {
   type Console,
   type ConsoleAddress,
   ConsoleError,
+  type Hold,
   type Observation,
   type ObservedClient,
   type ObservedPool,
@@ -18,7 +19,15 @@ import { readClients } from './clients.ts';
 import { type Ask, type Row, withConnection } from './connection.ts';
 import { isUserMark, parseMark } from './mark.ts';
 
-export const console: Console = { observe, reload, reconnect, pause, resume, closeClients };
+export const console: Console = {
+  observe,
+  reload,
+  reconnect,
+  pause,
+  resume,
+  closeClients,
+  closeBetween,
+};
 
 /** One connection, eight questions, one after the other: together a few milliseconds. */
 function observe(address: ConsoleAddress): Promise<Observation> {
@@ -86,13 +95,7 @@ function closeClients(
   return withConsole(address, async (ask) => {
     const clients = readClients(await ask('SHOW CLIENTS'));
     const { close, silentSeconds, refuses } = choose(clients);
-    for (const id of close) {
-      if (!/^[0-9]+$/.test(id)) throw protocol(`the id of a client is ${id}`);
-      await ask(`KILL_CLIENT ${id}`).catch((error: unknown) => {
-        // It left by itself.
-        if (!/client not found/.test(String(error))) throw error;
-      });
-    }
+    for (const id of close) await kill(ask, id);
     if (silentSeconds !== undefined) {
       // Only quoted may it have a fraction.
       await ask(`SET client_idle_timeout = '${silentSeconds}'`);
@@ -104,6 +107,83 @@ function closeClients(
     }
     return clients;
   });
+}
+
+async function kill(ask: Ask, id: string): Promise<void> {
+  if (!/^[0-9]+$/.test(id)) throw protocol(`the id of a client is ${id}`);
+  await ask(`KILL_CLIENT ${id}`).catch((error: unknown) => {
+    // It left by itself.
+    if (!/client not found/.test(String(error))) throw error;
+  });
+}
+
+/** Between two looks at clients that have to end a transaction; milliseconds. */
+const lookAgainMs = 20;
+
+/**
+ * PAUSE of a database takes effect at once, and answers when its last transaction has ended: it has a connection of its
+ * own. From then on PgBouncer links no client of the database to a server, so one without a link stays without.
+ */
+function closeBetween(address: ConsoleAddress, hold: Hold): Promise<number> {
+  const { database } = hold;
+  return withConsole(address, async (ask) => {
+    // All wait already: that is somebody else's wish, and not for us to end.
+    if (await isPaused(ask)) return await closeHeld(ask, hold);
+    const over = new AbortController();
+    const signals = address.signal === undefined ? [] : [address.signal];
+    try {
+      // One that was left paused needs no second word, which might come after the RESUME.
+      if (!(await isHeld(ask, database))) {
+        const other = { ...address, signal: AbortSignal.any([over.signal, ...signals]) };
+        if (!(await pauseDatabase(ask, database, other))) return 0;
+      }
+      return await closeHeld(ask, hold);
+    } finally {
+      await ask(`RESUME ${quoted(database)}`)
+        .catch(notPaused)
+        .finally(() => over.abort());
+    }
+  });
+}
+
+/** False: there is no such database. */
+async function pauseDatabase(
+  ask: Ask,
+  database: string,
+  address: ConsoleAddress,
+): Promise<boolean> {
+  let refused: unknown;
+  withConsole(address, (other) => other(`PAUSE ${quoted(database)}`)).catch((error: unknown) => {
+    refused ??= error;
+  });
+  while (!(await isHeld(ask, database))) {
+    if (/no such database/.test(String(refused))) return false;
+    if (refused !== undefined) throw refused;
+    await sleep(lookAgainMs);
+  }
+  return true;
+}
+
+async function isHeld(ask: Ask, database: string): Promise<boolean> {
+  const rows = await ask('SHOW DATABASES');
+  return rows.some((row) => row.name === database && text(row, 'paused') !== '0');
+}
+
+async function closeHeld(ask: Ask, { database, wants, most, seconds }: Hold): Promise<number> {
+  let closed = 0;
+  for (const end = Date.now() + seconds * 1000; ; await sleep(lookAgainMs)) {
+    const wanted = readClients(await ask('SHOW CLIENTS'))
+      .filter((client) => client.database === database && wants(client))
+      .sort((one, other) => other.silentSeconds - one.silentSeconds);
+    const free = wanted.filter(({ state }) => state !== 'busy').slice(0, most - closed);
+    for (const { id } of free) await kill(ask, id);
+    closed += free.length;
+    if (free.length === wanted.length || closed >= most || Date.now() >= end) return closed;
+  }
+}
+
+function notPaused(error: unknown): void {
+  if (!/is not paused|no such database/.test(String(error))) throw error;
 }
 
 function withConsole<T>(address: ConsoleAddress, use: (ask: Ask) => Promise<T>): Promise<T> {

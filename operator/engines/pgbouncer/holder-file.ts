@@ -14,6 +14,14 @@ import { quoteConnectValue, quoteName } from './quote.ts';
 /** Below every ConfigMap and file limit, far above every real configuration (64 users: 10 KiB). */
 const maxFileBytes = 900 * 1024;
 
+/**
+ * A client of a user that leaves is closed after so long a silence between two transactions; whole seconds. The process
+ * judges that and acts upon it in one step, so no transaction can begin in between.
+ */
+const leavingSilenceSeconds = 2;
+/** The longest silence that `client_idle_timeout` accepts from a user of ours: a year. */
+const neverSeconds = 31_536_000;
+
 /** Sockets to another pooler pod that only carry cancel requests; they never reach Postgres. */
 const peerPoolSize = 20;
 
@@ -125,8 +133,9 @@ function userLines(config: HolderConfig): string[] {
       ...(cap === undefined
         ? []
         : [`pool_size=${poolSize(config, cap)} max_user_connections=${cap}`]),
-      // Never client_idle_timeout here: one user's is 0 seconds for all others (found on 1.26.1).
-      ...(user.leaving === true ? ['max_user_client_connections=1'] : []),
+      ...(user.leaving === true
+        ? [`max_user_client_connections=1 client_idle_timeout=${leavingSilenceSeconds}`]
+        : []),
       ...(user.mode === undefined ? [] : [`pool_mode=${user.mode}`]),
     ];
     return [`${quoteName(user.name)} = ${words.join(' ')}`.trimEnd()];
@@ -180,7 +189,13 @@ function settings(config: HolderConfig): string[] {
     );
     if (clientTls.caFile !== undefined) pairs.push(['client_tls_ca_file', clientTls.caFile]);
   }
-  const free = Object.entries({ ...defaults, ...config.parameters });
+  const parameters = { ...config.parameters };
+  if (config.users.some((user) => user.leaving === true)) {
+    // As soon as one user has a timeout, a general one of 0 is no "never" but 0 seconds for all others (found on 1.26.1).
+    const general = Number(parameters.client_idle_timeout ?? 0);
+    parameters.client_idle_timeout = String(general > 0 ? general : neverSeconds);
+  }
+  const free = Object.entries({ ...defaults, ...parameters });
   pairs.push(...free.sort(([a], [b]) => (a < b ? -1 : 1)));
   const remarks = serverTls.caVersion === undefined ? [] : [`; server CA ${serverTls.caVersion}`];
   return [...remarks, ...pairs.map(([name, value]) => `${name} = ${value}`.trimEnd())];

@@ -49,27 +49,69 @@ const anyClient = fc.record({
   user: fc.constantFrom('u', 'v'),
 });
 
-test('no client of a pod is closed by name, and of an entry none that is not idle or spoke a moment ago', () => {
+const NOW = Date.parse('2026-01-01T00:01:00Z');
+const ago = (seconds: number) => new Date(NOW - seconds * 1000).toISOString();
+const leaves = (kind: 'Database' | 'User', name: string, seconds: number) => ({
+  kind,
+  name,
+  since: ago(seconds),
+});
+const unwanted = (leaving: ReturnType<typeof leaves>[], revoked: string[] = []) => ({
+  leaving,
+  limitSeconds: 60,
+  revoked: new Set(revoked),
+});
+
+test('no client is closed by name, but those of users who have gone', () => {
   fc.assert(
     fc.property(
       fc.array(anyClient, { maxLength: 200 }),
       fc.constantFrom(...(['first', 'second', 'last', 'lone', 'end'] as const)),
-      (list, phase) => {
+      fc.nat(70),
+      fc.constantFrom('Database' as const, 'User' as const),
+      (list, phase, seconds, kind) => {
         const clients = list.map(({ state, silent, ...more }) => client(state, silent, more));
-        const byId = new Map(clients.map((c) => [c.id, c]));
-        const entries = {
-          databases: new Set(['b']),
-          users: new Set<string>(),
-          revoked: new Set<string>(),
-        };
+        const leaving = [leaves(kind, kind === 'User' ? 'v' : 'b', seconds)];
         assert.deepEqual(closingOf(clients, phase).close, []);
-        for (const id of closingOfEntries(clients, entries).close) {
-          assert.equal(byId.get(id)?.state, 'idle');
-          assert.equal(byId.get(id)?.database, 'b');
-          assert.ok((byId.get(id)?.silentSeconds ?? 0) >= 2);
+        const { close, holds } = closingOfEntries(clients, unwanted(leaving), NOW);
+        assert.deepEqual(close, []);
+        for (const { database, wants } of holds) {
+          for (const one of clients.filter((c) => c.database === database && wants(c))) {
+            if (kind === 'User') assert.equal(one.user, 'v');
+            else assert.equal(one.database, 'b');
+            if (seconds < 55) assert.ok(one.state === 'idle' && one.silentSeconds >= 2);
+          }
         }
       },
     ),
+  );
+});
+
+test('a database that goes is held for a moment while somebody is silent there, and for longer at its end', () => {
+  const silent = client('idle', 2, { database: 'b' });
+  const others = [client('idle', 90), client('busy', 9, { database: 'b' })];
+  const holdsOf = (clients: ObservedClient[], seconds: number) =>
+    closingOfEntries(clients, unwanted([leaves('Database', 'b', seconds)]), NOW).holds.map(
+      ({ wants, ...hold }) => ({ ...hold, wanted: clients.filter(wants).length }),
+    );
+  assert.deepEqual(holdsOf(others, 50), []);
+  assert.deepEqual(holdsOf([...others, silent], 50), [
+    { database: 'b', most: 20, seconds: 0, wanted: 1 },
+  ]);
+  assert.deepEqual(holdsOf([...others, silent], 55), [
+    { database: 'b', most: Number.POSITIVE_INFINITY, seconds: 1, wanted: 2 },
+  ]);
+  assert.deepEqual(holdsOf([client('idle', 90)], 55), []);
+});
+
+test('for a user that goes, databases are held only at the end, and shortly', () => {
+  const clients = [client('busy', 0, { user: 'v' }), client('idle', 9, { database: 'b' })];
+  const holdsOf = (seconds: number) =>
+    closingOfEntries(clients, unwanted([leaves('User', 'v', seconds)]), NOW).holds;
+  assert.deepEqual(holdsOf(54), []);
+  assert.deepEqual(
+    holdsOf(55).map(({ database, seconds, wants }) => [database, seconds, clients.map(wants)]),
+    [['a', 0.2, [true, false]]],
   );
 });
 
@@ -79,9 +121,9 @@ test('a user without any right left is closed whatever it does', () => {
     client('idle', 0, { user: 'gone' }),
     client('idle', 50, { user: 'stays' }),
   ];
-  const revoked = new Set(['gone']);
-  const { close } = closingOfEntries(clients, { databases: new Set(), users: new Set(), revoked });
+  const { close, holds } = closingOfEntries(clients, unwanted([], ['gone']), NOW);
   assert.deepEqual(close, [clients[0]?.id, clients[1]?.id]);
+  assert.deepEqual(holds, []);
 });
 
 test('idle clients are gone in ten seconds where five looks a second are enough', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type EntriesInput, planEntries, roomFor } from '../../../operator/core/drain/entries.ts';
+import { type EntriesInput, placesFor, planEntries } from '../../../operator/core/drain/entries.ts';
 
 const NOW = Date.parse('2026-01-01T00:01:00Z');
 const ago = (seconds: number) => new Date(NOW - seconds * 1000).toISOString();
@@ -17,7 +17,7 @@ function input(
     written: { databases: new Set(inFiles), users: new Set(['app']) },
     clients: () => undefined,
     axis: 'database',
-    room: 5,
+    places: 6,
     now: NOW,
     nowText: ago(0),
     limitSeconds: 60,
@@ -29,7 +29,7 @@ const old = (seconds: number) => [{ kind: 'Database' as const, name: 'old', sinc
 
 test('what the spec names and what the files do not have leaves nowhere', () => {
   const plan = planEntries(input({ inFiles: ['keep'], before: old(5) }));
-  assert.deepEqual(plan, { record: [], leaving: [] });
+  assert.deepEqual(plan, { record: [], leaving: [], waiting: [], cut: [] });
 });
 
 test('an entry that was taken out is written down, and the files keep it', () => {
@@ -59,27 +59,119 @@ test('without clients, or when its time is over, the files go without it, and th
 test('an entry that is back in the spec leaves no more', () => {
   const wanted = { databases: new Set(['keep', 'old']), users: new Set(['app']) };
   const plan = planEntries(input({ inFiles: ['keep', 'old'], before: old(5), wanted }));
-  assert.deepEqual(plan, { record: [], leaving: [] });
+  assert.deepEqual(plan, { record: [], leaving: [], waiting: [], cut: [] });
 });
 
-test('where nobody wants to wait, or there is no room, it goes at once', () => {
-  assert.deepEqual(planEntries(input({ inFiles: ['old'], limitSeconds: 0 })).leaving, []);
-  assert.deepEqual(planEntries(input({ inFiles: ['old'], room: 0 })).leaving, []);
+test('where nobody wants to wait, or the entries of the spec need every place, it goes at once', () => {
+  for (const more of [{ limitSeconds: 0 }, { places: 1 }, { places: 0 }]) {
+    const plan = planEntries(input({ inFiles: ['keep', 'old'], ...more }));
+    assert.deepEqual(plan.leaving, []);
+    assert.deepEqual(plan.cut, old(0));
+  }
 });
 
-test('the room is for those that leave already, and users need none where databases are counted', () => {
+test('the places are for those that leave already, and users need none where databases are counted', () => {
   const wanted = { databases: new Set<string>(), users: new Set<string>() };
-  const plan = planEntries(input({ inFiles: ['a', 'b', 'old'], wanted, before: old(5), room: 2 }));
+  const plan = planEntries(
+    input({ inFiles: ['a', 'b', 'old'], wanted, before: old(5), places: 2 }),
+  );
   assert.deepEqual(
     plan.leaving.map(({ kind, name }) => `${kind} ${name}`),
     ['Database a', 'Database old', 'User app'],
   );
+  assert.deepEqual(names(plan.cut), ['b']);
 });
 
-test('there is room for what each pod can give a connection to', () => {
-  assert.equal(roomFor(9, 2, 3), 1);
-  assert.equal(roomFor(9, 4, 3), 0);
-  assert.equal(roomFor(0, 0, 3), 0);
+test('what is new waits until others have left, where a pod has no connection for both, at most as long as they may stay', () => {
+  const wanted = { databases: new Set(['keep', 'new', 'newer']), users: new Set(['app']) };
+  const given = { inFiles: ['keep', 'old'], before: old(20), wanted };
+  const plan = planEntries(input({ ...given, places: 2 }));
+  assert.deepEqual(plan.leaving, old(20));
+  assert.deepEqual(plan.waiting, ['new', 'newer']);
+  assert.deepEqual(plan.cut, []);
+  assert.equal(plan.until, NOW + 40_000);
+  assert.deepEqual(planEntries(input({ ...given, places: 3 })).waiting, ['newer']);
+  assert.deepEqual(planEntries(input({ ...given, places: 4 })).waiting, []);
+  for (const more of [{ before: old(60) }, { clients: () => 0 }, { limitSeconds: 0 }]) {
+    const over = planEntries(input({ ...given, places: 2, ...more }));
+    assert.deepEqual(over.waiting, []);
+    assert.deepEqual(over.leaving, []);
+    assert.equal(over.until, undefined);
+  }
+});
+
+test('what leaves with clients is cut, and what has none only goes', () => {
+  const cutOf = (more: Partial<EntriesInput>) =>
+    names(planEntries(input({ inFiles: ['keep', 'old'], before: old(60), ...more })).cut);
+  assert.deepEqual(cutOf({ clients: () => 3 }), ['old']);
+  assert.deepEqual(cutOf({}), ['old']);
+  assert.deepEqual(cutOf({ clients: () => 0 }), []);
+});
+
+test('users wait for users where users are counted', () => {
+  const plan = planEntries(
+    input({
+      inFiles: [],
+      axis: 'user',
+      wanted: { databases: new Set(), users: new Set(['new']) },
+      places: 1,
+    }),
+  );
+  assert.deepEqual(names(plan.leaving), ['app']);
+  assert.deepEqual(plan.waiting, ['new']);
+});
+
+test('there is a place for what each pod can give a connection to', () => {
+  assert.equal(placesFor(9, 2), 4);
+  assert.equal(placesFor(9, 4), 2);
+  assert.equal(placesFor(0, 0), 0);
+});
+
+test('whatever changes, no pod needs more places than it has, and every entry of the spec is served in the end', () => {
+  const someNames = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 4 });
+  fc.assert(
+    fc.property(
+      fc.array(someNames, { minLength: 1, maxLength: 8 }),
+      fc.integer({ min: 4, max: 6 }),
+      fc.integer({ min: 0, max: 3 }),
+      (specs, places, limitSeconds) => {
+        let before: EntriesInput['before'] = [];
+        let inFiles: string[] = [];
+        const last = specs.at(-1) ?? [];
+        for (let second = 0; second < specs.length + 5; second++) {
+          const wanted = specs[second] ?? last;
+          const now = NOW + second * 1000;
+          const plan = planEntries(
+            input({
+              inFiles,
+              before,
+              limitSeconds,
+              places,
+              wanted: { databases: new Set(wanted), users: new Set(['app']) },
+              now,
+              nowText: new Date(now).toISOString(),
+            }),
+          );
+          const held = new Set(plan.waiting);
+          const next = [...wanted.filter((name) => !held.has(name)), ...names(plan.leaving)];
+          assert.ok(next.length <= places, `${next} of ${places}`);
+          // Nobody who is served is cut to make room for somebody new.
+          for (const { name, since } of plan.cut) {
+            assert.ok(
+              Date.parse(since) + limitSeconds * 1000 <= now ||
+                wanted.filter((one) => inFiles.includes(one)).length + plan.leaving.length >=
+                  places,
+              name,
+            );
+          }
+          for (const name of wanted) assert.ok(!inFiles.includes(name) || next.includes(name));
+          before = plan.record;
+          inFiles = next;
+        }
+        assert.deepEqual([...inFiles].sort(), [...last].sort());
+      },
+    ),
+  );
 });
 
 test('a removal ends whatever is seen on the way, and nothing is forgotten before it is out of the files', () => {

@@ -112,6 +112,16 @@ const cases: Readonly<Record<string, readonly [Partial<Record<string, Finding>>,
     { config: configApplied({ ...counts, confirmed: 1, tooOld: [old], toReplace: 1 }) },
     'FTF ReplacingPods',
   ],
+  'new entries wait for those that leave': [
+    {
+      config: configApplied({
+        ...counts,
+        leaving: ['database b (not counted yet)'],
+        waiting: { names: ['database c'], until: '2026-01-01T00:01:00Z' },
+      }),
+    },
+    'FTF EntriesWait',
+  ],
   'pods are replaced': [
     { config: configApplied({ ...counts, toReplace: 1, restartFor: ['pkt_buf'] }) },
     'FTF ReplacingPods',
@@ -137,6 +147,24 @@ for (const [what, [change, expected]] of Object.entries(cases)) {
     assert.equal(summary(findings(change)), expected);
   });
 }
+
+test('progress is said in words, with every pod in the way, and is the same until something changes', () => {
+  const said = (more: Partial<PodCounts>) => configApplied({ ...counts, target: 4, ...more });
+  assert.equal(said({ confirmed: 3 }).message, '3 of 4 pods have confirmed their configuration');
+  assert.deepEqual(said({ confirmed: 3, ready: 1, existing: 3 }), said({ confirmed: 3 }));
+  const silent = Array.from({ length: 7 }, (_, n) => `pod-${n}: why`);
+  assert.equal(
+    said({ confirmed: 1, silent }).message,
+    '1 of 4 pods have confirmed their configuration; pod-0: why, pod-1: why, pod-2: why, pod-3: why, pod-4: why and 2 more',
+  );
+  const replacing = said({
+    confirmed: 1,
+    toReplace: 2,
+    restartFor: ['pkt_buf'],
+    silent: ['p: why'],
+  });
+  assert.match(replacing.message, /pkt_buf.*; 1 of 4 pods have confirmed.*; p: why$/);
+});
 
 test('a message names what restarts the pods, and how many connections are unknown', () => {
   assert.match(

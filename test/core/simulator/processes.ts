@@ -1,12 +1,15 @@
 // Pods on their nodes: the volume that the kubelet serves, and the PgBouncer process with its connections.
 //
-// The process follows operator/engines/pgbouncer/semantics.ts, on structured files instead of text: RELOAD applies
-// what the volume says now and closes nothing; RECONNECT marks what is open, and a marked connection closes when it
-// is released; clients may open connections up to the caps at any moment. Entries that left the file keep the
-// connections that they have until these are released.
+// The process follows operator/engines/pgbouncer/semantics.ts, on structured files instead of text, because millions of
+// steps are to be made; processes.test.ts makes the same steps in both and compares. RELOAD applies what the volume says
+// now and closes nothing; one that fails applies what it has read, and if it got as far as the settings, these have
+// fallen back to PgBouncer's defaults and the mark is lost (the caps stand in the lines of their entries, and stay).
+// RECONNECT marks what is open, and a marked connection closes when it is released; clients may open connections up to
+// the caps at any moment. Entries that left the file keep the connections that they have until these are released.
 import type { FileContent } from './objects.ts';
 
 export interface Process {
+  /** Of the mark; 0 when it shows none. */
   generation: number;
   /** Of the file that it has read to the end. */
   mark: string;
@@ -40,13 +43,19 @@ export function startProcess(file: FileContent): Process {
   };
 }
 
-/** Reads the file; with `lines` only so many entries of it, which leaves the mark as it was. */
+/**
+ * Reads the file; with `lines` only so many entries of it, which leaves the mark as it was. More lines than there are
+ * entries: it comes as far as the settings, whose last is the mark.
+ */
 export function reload(process: Process, file: FileContent, lines?: number): void {
   const read = lines === undefined ? file.caps : file.caps.slice(0, lines);
   if (lines === undefined) {
     process.caps.clear();
     process.generation = file.generation;
     process.mark = file.mark;
+  } else if (lines > file.caps.length) {
+    process.generation = 0;
+    process.mark = '';
   }
   for (const { name, connections } of read) process.caps.set(name, connections);
 }
