@@ -36,6 +36,8 @@ export type UpOptions = {
   nodes?: number;
   /** Which of the project's images the nodes get, by short name (`pause`). They have to be built already. All unless given. */
   images?: readonly string[];
+  /** The same for the nodes besides the first, where it is another. */
+  imagesOfOthers?: readonly string[];
 };
 
 /** Brings the cluster `name` up, unless it is up and well. A broken one is made anew. */
@@ -54,7 +56,7 @@ export async function up(name: string, options: UpOptions = {}): Promise<void> {
     }
     await remove(names);
     say(`Starting the cluster "${name}"`);
-    await start(names, options.images);
+    await start(names, options);
     say(`The cluster "${name}" is up`);
   });
 }
@@ -65,7 +67,7 @@ export async function down(name: string): Promise<void> {
   await withLock(names.lock, () => remove(names));
 }
 
-async function start(names: Names, images: readonly string[] | undefined): Promise<void> {
+async function start(names: Names, { images, imagesOfOthers = images }: UpOptions): Promise<void> {
   mkdirSync(names.logs, { recursive: true });
   for (const [name, text] of Object.entries(resolution)) {
     writeFileSync(join(names.folder, name), text);
@@ -93,7 +95,9 @@ async function start(names: Names, images: readonly string[] | undefined): Promi
       throw new Error(readFileSync(join(names.logs, 'supervisor.log'), 'utf8'));
     return findSupervisor(names)?.pid;
   });
-  await Promise.all(names.nodes.map((node) => loadImages(pid, node, images)));
+  await Promise.all(
+    names.nodes.map((node, index) => loadImages(pid, node, index === 0 ? images : imagesOfOthers)),
+  );
   await until('the API server answers', 120, () => answers(names));
   await kubectl(names, ['apply', '-f', '-'], {
     input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: dnsObjects }),

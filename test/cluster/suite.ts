@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
-import { down, up } from './cluster.ts';
+import { down, inside, up } from './cluster.ts';
 import { environment, findSupervisor, inNetwork } from './inside.ts';
 import { namesOf } from './names.ts';
 import { repository } from './paths.ts';
@@ -11,14 +11,20 @@ import { say } from './run.ts';
 /** A name of its own: a demo that runs is not disturbed. */
 const name = 'e2e';
 
+/** On the second node: nobody comes there but pods of tests that take it away. */
+export const lonelyTaint = 'spillway.dev/lonely';
+
 /** Runs the tests of `files`, or all, on a new cluster. Returns the exit code of the test runner. */
 export async function runTests(files: readonly string[]): Promise<number> {
   const chosen =
     files.length > 0 ? files : globSync('test/**/*.test.ts', { cwd: repository }).sort();
   await down(name);
   try {
-    await up(name);
-    const names = namesOf(name, 1);
+    const names = namesOf(name, 2);
+    await up(name, { nodes: 2, imagesOfOthers: ['pause', 'pgbouncer'] });
+    const taint = ['taint', 'nodes', names.nodes[1]?.name ?? '', `${lonelyTaint}:NoSchedule`];
+    const tainted = await inside(names, ['kubectl', ...taint]);
+    if (tainted.code !== 0) throw new Error(tainted.stderr);
     const pid = findSupervisor(names)?.pid;
     if (pid === undefined) throw new Error('The cluster for the tests ended');
     say(`Running ${chosen.length} test files`);

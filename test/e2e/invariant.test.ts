@@ -1,7 +1,6 @@
 // The promise on the real cluster: random sequences of real operations under load, every version of the ledger judged,
 // and beside it what Postgres itself holds, looked at every 20 ms. SPILLWAY_SEED repeats the choice of operations,
 // SPILLWAY_SOAK_SECONDS makes it longer.
-import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionBudgetStatus } from '../../operator/api/connection-budget.ts';
@@ -10,10 +9,11 @@ import { apply } from '../cluster/e2e.ts';
 import { until } from '../cluster/run.ts';
 import { randomFrom } from '../core/simulator/random.ts';
 import { client } from './client.ts';
-import { Charges, ceilingBetween, type Judgement } from './invariant/charges.ts';
+import { Charges } from './invariant/charges.ts';
 import { Demand, makeSquare } from './invariant/crowd.ts';
+import { judge, report, slackOf } from './invariant/judge.ts';
 import { databaseNames, Operations, roles } from './invariant/operations.ts';
-import { type Snapshot, Snapshots } from './invariant/snapshots.ts';
+import { Snapshots } from './invariant/snapshots.ts';
 import { takeCluster } from './operator.ts';
 import { appPassword, budgetName, Scene } from './scene.ts';
 
@@ -53,9 +53,9 @@ test('whatever happens to its pools, one Postgres never holds more than its budg
     } finally {
       console.log(`${operations.done.length} operations: ${operations.counts}`);
       await Promise.all([charges.stop(), snapshots.stop()]);
-      report(charges.judge(), snapshots, operations);
+      report(charges.judge(), snapshots, operations.done);
     }
-    judge(charges.judge(), snapshots.list, await slackOf(scene));
+    judge(charges.judge(), snapshots, await slackOf(scene));
   } finally {
     await scene.remove();
   }
@@ -141,6 +141,7 @@ async function unrest(
       confirmed,
       observedGeneration,
       leaving = [],
+      conditions = [],
     } = statusOf({ metadata, ...pool });
     const granted = sum(grants.map(({ connections }) => connections));
     const holders = (sizing?.perPod ?? []).length;
@@ -152,46 +153,12 @@ async function unrest(
       return `${metadata.name} grants ${granted} of ${row?.connections}`;
     if (confirmed !== `${holders}/${holders}`)
       return `${metadata.name}: ${confirmed} of ${holders}`;
+    const wrong = conditions.find(
+      ({ type, status }) => ['PodsReady', 'ConfigApplied'].includes(type) && status !== 'True',
+    );
+    if (wrong !== undefined) return `${metadata.name}: ${wrong.reason}, ${wrong.message}`;
+    const paused = conditions.find(({ type, reason }) => type === 'Paused' && reason === 'Paused');
+    if (paused !== undefined) return `${metadata.name}: ${paused.message}`;
   }
   return undefined;
-}
-
-/** What every pool's status says stays free below the server's limit. */
-async function slackOf(scene: Scene): Promise<number> {
-  const { items } = await client.list(connectionPools, { namespace: scene.namespace });
-  return Math.max(...items.map((pool) => statusOf(pool).sizing?.slack ?? 0));
-}
-
-/** A raise is seen here a moment after Postgres may have seen its effect. */
-const LATE_MS = 1000;
-
-function judge(
-  { breaches, ceilings }: Judgement,
-  snapshots: readonly Snapshot[],
-  slack: number,
-): void {
-  assert.deepEqual(breaches, []);
-  for (const snapshot of snapshots) {
-    const ceiling = ceilingBetween(ceilings, snapshot.from, snapshot.to + LATE_MS);
-    const text = JSON.stringify({ ...snapshot, ceiling, slack });
-    assert.ok(snapshot.held <= ceiling, text);
-    assert.ok(snapshot.held + snapshot.kept <= ceiling + slack, text);
-  }
-}
-
-function report(judgement: Judgement, snapshots: Snapshots, operations: Operations): void {
-  const { list } = snapshots;
-  const over = list.map((s) => s.held - ceilingBetween(judgement.ceilings, s.from, s.to + LATE_MS));
-  const gaps = list.slice(1).map((s, i) => s.from - (list[i]?.from ?? 0));
-  const most = (numbers: readonly number[]) =>
-    numbers.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  console.log(
-    [
-      `${judgement.writes} versions of the ledger, at most ${judgement.most} charged, ${judgement.breaches.length} breaches`,
-      `${list.length} snapshots, ${snapshots.rate.toFixed(1)} in a second, the longest gap ${most(gaps).toFixed(0)} ms`,
-      `most held ${most(list.map((s) => s.held))}; held less what was promised, at most ${most(over)}`,
-      `kept after their client had gone: at most ${most(list.map((s) => s.kept))}, in ${list.filter((s) => s.kept > 0).length} snapshots`,
-      ...(judgement.breaches.length > 0 || most(over) > 0 ? operations.done : []),
-    ].join('\n'),
-  );
 }

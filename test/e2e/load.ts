@@ -11,6 +11,8 @@ export interface BenchOptions {
   readonly clients?: number;
   /** A connection for each transaction. */
   readonly reconnect?: boolean;
+  /** A thread for each client: while a thread connects, none of its clients goes on, whatever they hold. */
+  readonly threads?: boolean;
   /** Transactions per second of all clients. */
   readonly rate?: number;
 }
@@ -59,13 +61,13 @@ export class Bench {
   }
 
   private constructor(scene: Scene, pool: string, options: BenchOptions) {
-    const { clients = 40, reconnect = false, rate } = options;
+    const { clients = 40, reconnect = false, threads = false, rate } = options;
     this.#scene = scene;
     const file = `/tmp/${this.#id}`;
     const shell = `printf '${script.replaceAll('\n', '\\n')}' > ${file}.sql; echo $$ > ${file}.pid; exec pgbench "$@"`;
     this.#report = scene.beside([
       ...['sh', '-c', shell, 'sh', '--no-vacuum', `--file=${file}.sql`, `--host=${pool}`],
-      ...[`--client=${clients}`, '--jobs=2', '--time=600'],
+      ...[`--client=${clients}`, `--jobs=${threads ? clients : 2}`, '--time=600'],
       ...(reconnect ? ['--connect'] : []),
       ...(rate === undefined ? [] : [`--rate=${rate}`]),
     ]);

@@ -147,8 +147,7 @@ describe('pods', { concurrency: 3 }, () => {
       await scene.patch('secret', 'app', { stringData: { password: next } });
       const started = performance.now();
       for (const { metadata } of await scene.pods('shop')) {
-        const host = `${metadata.name}.shop-pooler.${scene.namespace}.svc.cluster.local`;
-        const login = { ...scene.login('shop', next), host };
+        const login = scene.loginAt('shop', metadata.name, next);
         await until(`${metadata.name} takes the new password`, 60, async () => {
           await psql(login, 'SELECT 1');
           return true;

@@ -1,7 +1,8 @@
 // One test's world: a namespace with the Pod Security level "restricted", a Postgres in it, and pools before it.
 import pg from 'pg';
+import type { ConnectionBudgetStatus } from '../../operator/api/connection-budget.ts';
 import type { ConnectionPoolStatus } from '../../operator/api/connection-pool-status.ts';
-import { connectionPools } from '../../operator/reconcile/world.ts';
+import { connectionBudgets, connectionPools } from '../../operator/reconcile/world.ts';
 import {
   apply,
   execIn,
@@ -162,6 +163,11 @@ export class Scene {
     return list<Pod>('pods', this.namespace, `spillway.dev/pool=${pool}`);
   }
 
+  /** The workload of a pool. */
+  workload(pool: string): Promise<Resource | undefined> {
+    return get('statefulset', `${pool}-pooler`, this.namespace);
+  }
+
   /** The pods of Postgres. */
   servers(): Promise<Pod[]> {
     return list<Pod>('pods', this.namespace, 'app=db');
@@ -180,12 +186,18 @@ export class Scene {
     return { host, user: 'app', password, database: 'app' };
   }
 
+  /** The same past the Service, at one pod. */
+  loginAt(pool: string, pod: string, password = appPassword): Login {
+    const host = `${pod}.${pool}-pooler.${this.namespace}.svc.cluster.local`;
+    return { ...this.login(pool, password), host };
+  }
+
   /** Rows of a command of PgBouncer's console, asked of one pod. */
   async console(pool: string, pod: string, command: string): Promise<Record<string, unknown>[]> {
     const secret = await get('secret', `${pool}-pooler-console`, this.namespace);
     const text = (key: string) => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
     const login = {
-      host: `${pod}.${pool}-pooler.${this.namespace}.svc.cluster.local`,
+      host: this.loginAt(pool, pod).host,
       user: text('username'),
       password: text('password'),
       database: 'pgbouncer',
@@ -243,6 +255,13 @@ export function inScene(
 
 export function conditionOf(status: ConnectionPoolStatus, type: string) {
   return status.conditions?.find((one) => one.type === type);
+}
+
+/** What each pool has in the ledger. */
+export async function rowsOf({ namespace }: Scene): Promise<Record<string, number>> {
+  const budget = await client.get(connectionBudgets, { namespace, name: budgetName });
+  const { allotments = [] } = (budget?.status ?? {}) as ConnectionBudgetStatus;
+  return Object.fromEntries(allotments.map(({ name, connections }) => [name, connections]));
 }
 
 /** Sum of what the pods of a pool may open, as status says. */

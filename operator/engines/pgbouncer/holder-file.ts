@@ -38,6 +38,9 @@ const defaults: Readonly<Record<string, string>> = {
   // A host that is not there yet, or that moves in a switchover, is asked for again at once. The
   // engine's 15 s would make a switchover of 3 s last a minute.
   dns_nxdomain_ttl: '1',
+  // A pod that comes in another's place has its name and another address: while the old one is remembered, cancel
+  // requests for its queries are lost. PgBouncer looks a name up only when it makes a connection.
+  dns_max_ttl: '1',
   server_login_retry: '1',
   // Sent by JDBC in each start-up packet; unknown ones are refused.
   ignore_startup_parameters: 'extra_float_digits',

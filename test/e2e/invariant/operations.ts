@@ -82,6 +82,8 @@ export class Operations {
       (r) => this.#patch(r, { parameters: { query_wait_timeout: `${60 + r.below(60)}` } }),
     ],
     ['entries', (r) => this.#entries(r)],
+    ['roll', (r) => this.#roll(r)],
+    ['pause', (r) => this.#pause(r)],
     ['create', (r) => this.create(r)],
     ['delete', (r) => this.#delete(r)],
     ['again', (r) => this.#again(r)],
@@ -112,6 +114,18 @@ export class Operations {
     const { namespace } = this.#scene;
     await client.patch(connectionPools, { namespace, name }, { spec });
     return `${name} ${JSON.stringify(spec)}`;
+  }
+
+  /** What no running pod can take on: all are replaced, one after the other. */
+  #roll(random: Random): Promise<string> {
+    const podAnnotations = { 'example.com/roll': String(this.done.length) };
+    return this.#patch(random, { pooler: { podAnnotations } });
+  }
+
+  /** It ends by itself, whoever leads then. */
+  #pause(random: Random): Promise<string> {
+    const until = new Date(Date.now() + 1000 + random.below(4000)).toISOString();
+    return this.#patch(random, { pause: { until } });
   }
 
   async #scale(random: Random): Promise<string> {

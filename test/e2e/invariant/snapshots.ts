@@ -56,6 +56,12 @@ export class Snapshots {
     return this.list.length / seconds;
   }
 
+  /** Milliseconds between the beginnings of two looks, at most. */
+  get longestGap(): number {
+    const gaps = this.list.slice(1).map(({ from }, i) => from - (this.list[i]?.from ?? 0));
+    return gaps.reduce((a, b) => Math.max(a, b), 0);
+  }
+
   /** Throws where a look has failed. */
   async stop(): Promise<void> {
     this.#stopped = true;

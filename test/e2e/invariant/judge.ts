@@ -1,0 +1,53 @@
+// What charges and snapshots of the same time say together.
+import assert from 'node:assert/strict';
+import { connectionPools, statusOf } from '../../../operator/reconcile/world.ts';
+import { client } from '../client.ts';
+import type { Scene } from '../scene.ts';
+import { ceilingBetween, type Judgement } from './charges.ts';
+import type { Snapshots } from './snapshots.ts';
+
+/** A raise is seen here a moment after Postgres may have seen its effect. */
+const LATE_MS = 1000;
+/** Looks in a second that a test must reach, and how long it may be blind; a third of what a busy machine does. */
+const LEAST_RATE = 5;
+const LONGEST_GAP_MS = 5000;
+
+/** What every pool's status says stays free below the server's limit. */
+export async function slackOf(scene: Scene): Promise<number> {
+  const { items } = await client.list(connectionPools, { namespace: scene.namespace });
+  return Math.max(...items.map((pool) => statusOf(pool).sizing?.slack ?? 0));
+}
+
+/** Throws where the ledger was ever over its budget, where Postgres was, or where nobody looked. */
+export function judge(
+  { breaches, ceilings }: Judgement,
+  snapshots: Snapshots,
+  slack: number,
+): void {
+  assert.deepEqual(breaches, []);
+  for (const snapshot of snapshots.list) {
+    const ceiling = ceilingBetween(ceilings, snapshot.from, snapshot.to + LATE_MS);
+    const text = JSON.stringify({ ...snapshot, ceiling, slack });
+    assert.ok(snapshot.held <= ceiling, text);
+    assert.ok(snapshot.held + snapshot.kept <= ceiling + slack, text);
+  }
+  assert.ok(snapshots.rate >= LEAST_RATE, `${snapshots.rate} looks in a second`);
+  assert.ok(snapshots.longestGap <= LONGEST_GAP_MS, `nobody looked for ${snapshots.longestGap} ms`);
+}
+
+/** Prints the figures; `done` where something is wrong. */
+export function report(judgement: Judgement, snapshots: Snapshots, done: readonly string[]): void {
+  const { list } = snapshots;
+  const over = list.map((s) => s.held - ceilingBetween(judgement.ceilings, s.from, s.to + LATE_MS));
+  const most = (numbers: readonly number[]) =>
+    numbers.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  console.log(
+    [
+      `${judgement.writes} versions of the ledger, at most ${judgement.most} charged, ${judgement.breaches.length} breaches`,
+      `${list.length} snapshots, ${snapshots.rate.toFixed(1)} in a second, the longest gap ${snapshots.longestGap.toFixed(0)} ms`,
+      `most held ${most(list.map((s) => s.held))}; held less what was promised, at most ${most(over)}`,
+      `kept after their client had gone: at most ${most(list.map((s) => s.kept))}, in ${list.filter((s) => s.kept > 0).length} snapshots`,
+      ...(judgement.breaches.length > 0 || most(over) > 0 ? done : []),
+    ].join('\n'),
+  );
+}
