@@ -38,6 +38,7 @@ import { caMissing, consoleOf, credentialsOf, revokedUsers, usersToList } from '
 import { replacing } from './roll.ts';
 import { sameJson } from './same.ts';
 import { seenFacts, serverFacts } from './server-facts.ts';
+import { strandedNow } from './stranded.ts';
 import { removeUnwanted } from './unwanted.ts';
 import { statusOf } from './world.ts';
 
@@ -213,10 +214,11 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const target = Math.min(wantedPods, ledger.holders.pods);
   const roll = replacing(context, objects, template.manifest, target, paused);
   if (roll !== undefined) said.replacing = roll;
+  const replace = strandedNow(context, object, look, paused) ?? roll?.next;
   const { drainSeconds } = pool.spec.pooler;
   const seconds = await drainPods(
     context,
-    { pool: object, pods: objects.pods, target, replace: roll?.next, limitSeconds: drainSeconds },
+    { pool: object, pods: objects.pods, target, replace, limitSeconds: drainSeconds },
     run,
   );
   const outcome = await report(context, object, said, run);
