@@ -35,6 +35,8 @@ export interface BudgetInput {
   /** What is proven of a pool that is not among `pools`. */
   readonly gone: (uid: string) => Gone | undefined;
   readonly mayRaise: boolean;
+  /** Servers of which parts are given, because something free was withheld for long: see patience.ts. */
+  readonly inParts: ReadonlySet<string>;
   /** Servers of which nothing more is given for now. */
   readonly heldBack?: ReadonlySet<Role>;
 }
@@ -50,6 +52,8 @@ export interface BudgetPlan {
     readonly connections: number;
     readonly target: number;
   }[];
+  /** Servers of which something free is kept until a raise can be made whole. */
+  readonly withheld: readonly Role[];
 }
 
 export interface ShortPool {
@@ -70,6 +74,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
   const sized = new Map<Role, SizedServer>();
   const short: ShortPool[] = [];
   const waiting: { uid: string; connections: number; target: number }[] = [];
+  const withheld: Role[] = [];
   for (const role of ['primary', 'replicas'] as const) {
     const pools = input.pools.filter((p) => p.role === role);
     const rows = before.filter((r) => r.server === role);
@@ -101,7 +106,8 @@ export function planBudget(input: BudgetInput): BudgetPlan {
     const budget =
       server?.budget.total ?? input.status?.servers?.find((s) => s.name === role)?.budget ?? 0;
     const mayRaise = input.mayRaise && input.heldBack?.has(role) !== true;
-    const plan = planAllotments(role, budget, rows, claims, mayRaise);
+    const plan = planAllotments(role, budget, rows, claims, mayRaise, input.inParts.has(role));
+    if (plan.withheld) withheld.push(role);
     const why = new Map(pools.map((p) => [p.uid, reasonFor(p, drawing, server)]));
     allotments.push(
       ...plan.rows.map((row) => ({
@@ -119,7 +125,7 @@ export function planBudget(input: BudgetInput): BudgetPlan {
       ...(server === undefined ? {} : { explanation: explain(server) }),
     });
   }
-  return { allotments, servers, sized, short, waiting };
+  return { allotments, servers, sized, short, waiting, withheld };
 }
 
 /** Of a row whose pool is not in view. */

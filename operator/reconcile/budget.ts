@@ -8,7 +8,13 @@ import type {
 import { API_VERSION } from '../api/resources.ts';
 import { budgetConditions } from '../core/budget-conditions.ts';
 import { budgetTarget } from '../core/budget-name.ts';
-import { type BudgetPlan, type BudgetPool, planBudget, type Role } from '../core/plan-budget.ts';
+import {
+  type BudgetInput,
+  type BudgetPlan,
+  type BudgetPool,
+  planBudget,
+  type Role,
+} from '../core/plan-budget.ts';
 import { specWithUsers } from '../core/pool/access.ts';
 import { mayAttach, namespaceMax } from '../core/pool/attach.ts';
 import { mergeConditions } from '../core/pool/conditions.ts';
@@ -42,6 +48,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
     context.servers.forget(key);
     context.inquiries.forget(key);
     context.proofs.forget(key);
+    context.waiting.forget(waitingKey(key));
     const [first] = pools;
     if (first !== undefined) await create(context, namespace, name, first, run);
     return done;
@@ -53,7 +60,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
   const inView = new Set(pools.map((pool) => pool.metadata.uid));
   const unseen = (status.allotments ?? []).filter((row) => !inView.has(row.uid));
   const isProven = await context.proofs.look(context, key, unseen, run);
-  const plan = planBudget({
+  const input: Omit<BudgetInput, 'inParts'> = {
     spec,
     status,
     pools: pools.map((pool) => poolOf(context, pool, namespace, spec, servers)),
@@ -64,10 +71,20 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
     heldBack: new Set(
       pools.some((pool) => context.renewals.mayBeOnPrimary(pool)) ? ['primary'] : [],
     ),
-  });
+  };
+  const { plan, seconds } = context.waiting.plan(
+    waitingKey(key),
+    (inParts) => planBudget({ ...input, inParts }),
+    ({ withheld }) => withheld,
+  );
   const written = await write(context, live, status, plan, asked, run);
   await finish(context, written, plan, pools.length, run);
-  return isProven ? done : after(ASK_AGAIN_SECONDS);
+  const times = [seconds, isProven ? undefined : ASK_AGAIN_SECONDS].filter((t) => t !== undefined);
+  return times.length === 0 ? done : after(Math.min(...times));
+}
+
+function waitingKey(budgetKey: string): string {
+  return `ConnectionBudget ${budgetKey}`;
 }
 
 function poolOf(

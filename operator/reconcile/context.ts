@@ -11,6 +11,7 @@ import type { Health } from './health.ts';
 import type { Hosts } from './hosts.ts';
 import type { Inquiries } from './inquiries.ts';
 import type { Passwords } from './passwords.ts';
+import type { Waiting } from './patience.ts';
 import type { Renewals } from './renewals.ts';
 import type { Servers } from './servers.ts';
 import type { Workloads } from './workloads.ts';
@@ -31,6 +32,7 @@ export interface Context {
   readonly servers: Servers;
   readonly renewals: Renewals;
   readonly proofs: Proofs;
+  readonly waiting: Waiting;
   readonly health: Health;
   readonly events: EventRecorder;
   readonly settings: RenderSettings;

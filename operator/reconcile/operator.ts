@@ -17,6 +17,7 @@ import { Health } from './health.ts';
 import { Hosts } from './hosts.ts';
 import { Inquiries, inquiryKey } from './inquiries.ts';
 import { Passwords } from './passwords.ts';
+import { Waiting } from './patience.ts';
 import { reconcilePool } from './pool.ts';
 import { registerPoolMetrics } from './pool-metrics.ts';
 import { Renewals } from './renewals.ts';
@@ -146,6 +147,7 @@ export function createOperator(options: OperatorOptions): Operator {
     servers: new Servers(),
     renewals,
     proofs: new Proofs(),
+    waiting: new Waiting(() => performance.now()),
     health,
     events,
     settings,

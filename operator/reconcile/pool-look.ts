@@ -8,6 +8,7 @@ import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { planPool } from '../core/plan-pool.ts';
 import { type PoolObjects, readWorkload } from '../core/pool/read.ts';
 import type { CapAxis } from '../engines/engine.ts';
+import { keyOf } from '../kube/types.ts';
 import type { Run } from '../runtime/controller.ts';
 import type { Context } from './context.ts';
 import { allAsked } from './gather.ts';
@@ -34,6 +35,8 @@ export interface Look {
   /** Those of the spec and those that leave, sorted. */
   readonly entries: readonly string[];
   readonly ledger: PoolLedgerPlan;
+  /** After which to look again, because connections are then given in parts. */
+  readonly seconds?: number;
 }
 
 /**
@@ -67,19 +70,19 @@ function lookWith(context: Context, input: LookInput, objects: PoolObjects, live
     pods,
   });
   const entries = [...input.entries, ...leaving.entries].sort();
-  const ledger = planPool(
-    {
-      pool: kept,
-      pods,
-      row,
-      objects,
-      live,
-      axis,
-      entries,
-      mayRaise: allAsked(context, pool),
-      inParts: false,
-    },
-    context.engine,
+  const mayRaise = allAsked(context, pool);
+  const { plan: ledger, ...more } = context.waiting.plan(
+    waitingKey(keyOf(pool.metadata)),
+    ({ size }) =>
+      planPool(
+        { pool: kept, pods, row, objects, live, axis, entries, mayRaise, inParts: size > 0 },
+        context.engine,
+      ),
+    ({ holders }) => (holders.withheld ? ['grants'] : []),
   );
-  return { objects, wantedPods, replicas, there, leaving, entries, ledger };
+  return { objects, wantedPods, replicas, there, leaving, entries, ledger, ...more };
+}
+
+export function waitingKey(poolKey: string): string {
+  return `ConnectionPool ${poolKey}`;
 }

@@ -30,7 +30,7 @@ import { findFacts } from './facts.ts';
 import { allAsked, asPool, axisFor, objectsOf } from './gather.ts';
 import { leavingUsers, switchedFault, tellLeaving } from './leaving.ts';
 import { drainPods, labelPods } from './pod-drains.ts';
-import { lookAt } from './pool-look.ts';
+import { lookAt, waitingKey } from './pool-look.ts';
 import { apply } from './pool-objects.ts';
 import { report, type Said, writeStatus } from './pool-report.ts';
 import { refusal, rowOf, type Share, shareOf } from './pool-share.ts';
@@ -53,6 +53,7 @@ export async function reconcilePool(context: Context, key: string, run: Run): Pr
     const object = context.world.pools.get(namespace, name);
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
       context.newcomers.delete(key);
+      context.waiting.forget(waitingKey(key));
       return done;
     }
     try {
@@ -224,6 +225,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const outcome = await report(context, object, said, run);
   const times = [
     seconds,
+    look.seconds,
     leaving.plan.nextSeconds,
     outcome.kind === 'after' ? outcome.seconds : undefined,
   ].filter((time) => time !== undefined);

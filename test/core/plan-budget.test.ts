@@ -38,6 +38,7 @@ test('a row whose pool is not in view says why it stays', () => {
       pools: [poolOf('write', 'primary')],
       servers: new Map([['primary', { ok: true, facts: server }]] as const),
       gone: () => gone,
+      inParts: new Set(),
       mayRaise: true,
     });
     return planned.allotments.map((r) => [r.name, r.connections, r.uid === 'u' ? r.why : '']);
@@ -64,6 +65,7 @@ const plan = (heldBack: readonly Role[]) =>
       ['replicas', { ok: true, facts: server }],
     ] as const),
     gone: () => undefined,
+    inParts: new Set(),
     mayRaise: true,
     heldBack: new Set(heldBack),
   });

@@ -37,6 +37,8 @@ export interface AllotmentPlan {
     readonly connections: number;
     readonly target: number;
   }[];
+  /** Something free is kept until a raise can be made whole: in parts it would be given. */
+  readonly withheld: boolean;
 }
 
 /**
@@ -55,8 +57,22 @@ export function planAllotments(
   rows: readonly AllotmentRecord[],
   claims: readonly AllotmentClaim[],
   mayRaise: boolean,
-  inParts = false,
+  inParts: boolean,
 ): AllotmentPlan {
+  const plan = planWith(server, budget, rows, claims, mayRaise, inParts);
+  if (inParts || plan.waiting.length === 0) return { ...plan, withheld: false };
+  const further = planWith(server, budget, rows, claims, mayRaise, true);
+  return { ...plan, withheld: !isSame(plan.rows, further.rows) };
+}
+
+function planWith(
+  server: string,
+  budget: number,
+  rows: readonly AllotmentRecord[],
+  claims: readonly AllotmentClaim[],
+  mayRaise: boolean,
+  inParts: boolean,
+): Omit<AllotmentPlan, 'withheld'> {
   const byUid = new Map(rows.map((r) => [r.uid, r]));
   const known = new Set(claims.map((c) => c.uid));
   // A row without a claim is of a pool that is not in view, perhaps only not yet: it keeps what it has.
@@ -100,6 +116,10 @@ export function planAllotments(
     return { ...row, connections, serial: Math.max(row.serial, claim.taken?.serial ?? 0) + 1 };
   });
   return { rows: next, waiting };
+}
+
+function isSame(a: readonly AllotmentRecord[], b: readonly AllotmentRecord[]): boolean {
+  return a.length === b.length && a.every((row, i) => row.connections === b[i]?.connections);
 }
 
 interface Entry {

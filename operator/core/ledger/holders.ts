@@ -66,6 +66,8 @@ export interface HolderPlan {
   readonly settled: boolean;
   /** With files, workload and pods as the API server has them (`PoolState.live`) this plan would go further. */
   readonly needsLive: boolean;
+  /** Something free is kept until a raise can be made whole: with `PoolState.inParts` it would be given. */
+  readonly withheld: boolean;
 }
 
 /**
@@ -77,11 +79,16 @@ export interface HolderPlan {
  * - no cap of 0 is written: an entry has a connection or is not in the file.
  */
 export function planHolders(state: PoolState): HolderPlan {
-  const { live } = state;
+  const { live, inParts } = state;
   const plan = planWith(state, live);
-  if (live || plan.settled) return plan;
-  const further = planWith(state, true);
-  return { ...plan, needsLive: !isSamePlan(plan, further) };
+  if (plan.settled) return plan;
+  const proven = live ? plan : planWith(state, true);
+  const further = inParts ? proven : planWith({ ...state, inParts: true }, true);
+  return {
+    ...plan,
+    needsLive: !isSamePlan(plan, proven),
+    withheld: !isSamePlan(proven, further),
+  };
 }
 
 function planWith(state: PoolState, live: boolean): HolderPlan {
@@ -132,6 +139,7 @@ function planWith(state: PoolState, live: boolean): HolderPlan {
       ) &&
       (workload?.replicas ?? 0) === pods,
     needsLive: false,
+    withheld: false,
   };
 }
 

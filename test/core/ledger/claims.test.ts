@@ -24,7 +24,7 @@ const pool = (uid: string, target: number) => ({
 function rowsAfter(gone: Gone | undefined): Record<string, number> {
   const rows = [row('unseen', 8)];
   const claims = claimsOf([pool('new', 8)], rows, () => gone);
-  const plan = planAllotments('primary', 8, rows, claims, true);
+  const plan = planAllotments('primary', 8, rows, claims, true, false);
   return Object.fromEntries(plan.rows.map((r) => [r.uid, r.connections]));
 }
 

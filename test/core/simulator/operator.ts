@@ -2,6 +2,7 @@
 // writes, which land later or never. Two of them may believe to lead at the same time.
 import { planAllotments } from '../../../operator/core/ledger/allotments.ts';
 import { claimsOf, type Gone, nextQuestion } from '../../../operator/core/ledger/claims.ts';
+import { patienceWith, type Waits } from '../../../operator/core/ledger/patience.ts';
 import {
   holdersAsked,
   olderEpochs,
@@ -57,8 +58,8 @@ export interface Operator {
   /** First half of a look that is under way: mark and caps, by pod uid. */
   readonly looks: Map<string, Look>;
   readonly writes: Write[];
-  /** Rounds for which a raise waits until it can be made whole. */
-  patience: number;
+  /** What is withheld at all is taken to be withheld for long. */
+  impatient: boolean;
   /** By slot: files, workload and pods as the API server had them when it was asked, one after the other. */
   readonly live: Map<number, Live>;
   /** Slots whose last plan would go further with workload and pods as the API server has them. */
@@ -88,7 +89,7 @@ export function newOperator(): Operator {
     consoles: new Map(),
     looks: new Map(),
     writes: [],
-    patience: 1,
+    impatient: false,
     live: new Map(),
     wantsLive: new Set(),
     gone: new Map(),
@@ -228,6 +229,19 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
   return holders;
 }
 
+/** A plan whose raises are whole; where something has been withheld for long, in parts. */
+function patiently<P>(
+  op: Operator,
+  switches: Switches,
+  make: (inParts: boolean) => P,
+  isWithheld: (plan: P) => boolean,
+): P {
+  const whole = make(false);
+  const before: Waits = new Map(op.impatient ? [['it', Number.NEGATIVE_INFINITY]] : []);
+  const { over } = patienceWith(before, isWithheld(whole) ? ['it'] : [], 0);
+  return over.size === 0 || switches.neverInParts ? whole : make(true);
+}
+
 /** What the operator reads of a pool, from its caches or from the API server. */
 function readingOf(
   op: Operator,
@@ -284,13 +298,11 @@ export function reconcileBudget(op: Operator, server: ApiServer, switches: Switc
   const mayRaise = pools.every(({ slot, view }) =>
     holdersAsked(holdersOf(op, slot, view, switches)),
   );
-  const { rows } = planAllotments(
-    'primary',
-    budget.total,
-    budget.rows,
-    claims,
-    mayRaise,
-    op.patience === 0,
+  const { rows } = patiently(
+    op,
+    switches,
+    (inParts) => planAllotments('primary', budget.total, budget.rows, claims, mayRaise, inParts),
+    ({ withheld }) => withheld,
   );
   if (same(rows, budget.rows)) return;
   op.writes.push({ key: BUDGET, resourceVersion, object: { ...budget, rows } });
@@ -327,7 +339,7 @@ export function reconcilePool(
   const budget = narrow(viewed(op, server, BUDGET).object, 'budget');
   const row = budget?.rows.find((r) => r.uid === pool.uid);
   const reading = readingOf(op, slot, view, live, switches);
-  const input: PoolLedgerInput = {
+  const input: Omit<PoolLedgerInput, 'inParts'> = {
     taken: switches.ignoreSerial ? takenAgain(pool, row) : pool.allotment,
     grants: pool.grants,
     row,
@@ -336,9 +348,14 @@ export function reconcilePool(
     reading,
     nameOf: (ordinal) => holderOf(slot, ordinal),
     mayRaise: true,
-    inParts: op.patience === 0,
   };
-  const plan = switches.unusedIsReturned ? planWithoutReturn(input) : planPoolLedger(input);
+  const planWith = switches.unusedIsReturned ? planWithoutReturn : planPoolLedger;
+  const plan = patiently(
+    op,
+    switches,
+    (inParts) => planWith({ ...input, inParts }),
+    (whole) => whole.holders.withheld,
+  );
   if (plan.readLive) op.wantsLive.add(slot);
   else op.wantsLive.delete(slot);
   const { allotment, grants, holders } = plan;
@@ -384,7 +401,7 @@ export function reconcilePool(
     const generation = set.generation + 1;
     const object = { ...set, replicas: holders.replicas, epoch, generation };
     op.writes.push({ key: setKey(slot), resourceVersion: setVersion, object });
-  } else {
+  } else if (!switches.keepStranded) {
     const [first] = view.pods.filter((p) => holders.stranded.includes(holderOf(slot, p.ordinal)));
     if (first === undefined) return;
     const key = podKey(slot, first.ordinal);

@@ -394,8 +394,8 @@ export class World {
       case 'drop':
         return op.writes.splice(step.index, 1).length > 0;
       case 'impatience':
-        if (op.patience === 0) return false;
-        op.patience = 0;
+        if (op.impatient) return false;
+        op.impatient = true;
         return true;
       case 'crash': {
         // Its writes may still be on their way; what it knew is gone, and its first lists may be old.
