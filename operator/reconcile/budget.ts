@@ -8,10 +8,12 @@ import type {
   SameServer,
 } from '../api/connection-budget.ts';
 import { API_VERSION } from '../api/resources.ts';
+
 import { budgetConditions, sameServerCondition } from '../core/budget-conditions.ts';
 import { budgetTarget, type PostgresTarget } from '../core/budget-name.ts';
 import type { ServerGroup } from '../core/identity/group.ts';
 import type { Gone } from '../core/ledger/claims.ts';
+
 import {
   type BudgetInput,
   type BudgetPlan,

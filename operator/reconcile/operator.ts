@@ -19,7 +19,9 @@ import { Hosts } from './hosts.ts';
 import { Inquiries, inquiryKey } from './inquiries.ts';
 import { Passwords } from './passwords.ts';
 import { Waiting } from './patience.ts';
+
 import { podKeysOf } from './pod-keys.ts';
+
 import { reconcilePool } from './pool.ts';
 import { registerPoolMetrics } from './pool-metrics.ts';
 import { Renewals } from './renewals.ts';

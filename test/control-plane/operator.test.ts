@@ -1,6 +1,7 @@
 // The whole operator on a real API server without nodes: it converges, and then it is silent.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { parseFileKey } from '../../operator/core/pool/names.ts';
 import {
   configMaps,
   type KubeObject,
@@ -12,9 +13,9 @@ import {
   services,
   statefulSets,
 } from '../../operator/kube/types.ts';
-import { connectionBudgets, connectionPools } from '../../operator/reconcile/world.ts';
+import { connectionBudgets, connectionPools, statusOf } from '../../operator/reconcile/world.ts';
 import { until } from '../cluster/run.ts';
-import { condition, conditionsOf, eventually, furnish, openRoom, type Room } from './room.ts';
+import { condition, conditionsOf, eventually, furnish, openRoom, pool, type Room } from './room.ts';
 
 let room: Room;
 before(async () => {
@@ -65,8 +66,11 @@ test('a pool gets its objects, its share and a status that says so; then nothing
     [9],
   );
   for (const [type, name] of owned) {
-    const object = await client.get(type, { namespace, name });
-    assert.equal(object?.metadata.ownerReferences?.[0]?.controller, true, `${type.kind} ${name}`);
+    // The status says what is given before anything is made of it.
+    const object = await eventually(`${type.kind} ${name} is there`, () =>
+      client.get(type, { namespace, name }),
+    );
+    assert.equal(object.metadata.ownerReferences?.[0]?.controller, true, `${type.kind} ${name}`);
   }
   const set = await client.get(statefulSets, { namespace, name: 'shop-pooler' });
   assert.equal((set?.spec as { replicas: number } | undefined)?.replicas, 2);
@@ -121,6 +125,50 @@ test('a pool that goes leaves nothing, and its budget goes with it', async () =>
   await until('the budget is gone', 60, async () => {
     return (await client.list(connectionBudgets, { namespace })).items.length === 0;
   });
+  assert.equal(await operator.stop(), 0);
+});
+
+test('a pool that is made again under its name starts anew, when the API server says that nothing of the first is left', async () => {
+  const { client } = room;
+  const namespace = 'again';
+  await furnish(client, namespace);
+  const operator = await room.operator();
+  await condition(client, namespace, 'ShareGranted', 'True');
+  await operator.quiet();
+  const asked = () =>
+    operator.metric('spillway_kube_request_duration_seconds_count', {
+      method: 'GET',
+      resource: 'pods',
+    });
+  const before = await asked();
+  const ref = { namespace, name: 'shop' };
+  const first = (await client.get(connectionPools, ref))?.metadata.uid ?? '';
+  await client.delete(connectionPools, ref);
+  await client.create(connectionPools, pool(namespace));
+  const live = await eventually(
+    'the second pool has its share',
+    () => client.get(connectionPools, ref),
+    (one) =>
+      statusOf(one).allotment?.connections === 9 && (statusOf(one).grants ?? []).length === 2,
+  );
+  const { uid = '' } = live.metadata;
+  assert.notEqual(uid, first);
+  assert.ok((await asked()) > before, 'whether a pod of the first is left was asked');
+  const map = await eventually(
+    'the second pool has files',
+    () => client.get(configMaps, { namespace, name: 'shop-pooler' }),
+    (one) => Object.keys((one.data ?? {}) as object).length > 0,
+  );
+  for (const key of Object.keys(map.data as object)) {
+    assert.ok(parseFileKey({ name: 'shop', uid }, key), key);
+    assert.equal(parseFileKey({ name: 'shop', uid: first }, key), undefined);
+  }
+  const budget = await client.get(connectionBudgets, { namespace, name: 'statefulset-db' });
+  const { allotments = [] } = (budget?.status ?? {}) as { allotments?: { uid: string }[] };
+  assert.deepEqual(
+    allotments.map((row) => row.uid),
+    [uid],
+  );
   assert.equal(await operator.stop(), 0);
 });
 

@@ -101,6 +101,18 @@ const mutations: readonly Mutation[] = [
     liveness: 'nodesReturn',
   },
   {
+    rule: 'what was withheld for long is given in parts',
+    switches: { neverInParts: true },
+    focus: ['firstDoesAll', 'loseNode', 'weight', 'pods', 'create'],
+    liveness: 'nodesStayLost',
+  },
+  {
+    rule: 'a pod without a file that can be given none is replaced',
+    switches: { keepStranded: true },
+    focus: ['firstDoesAll', 'evict', 'weight', 'pods', 'secondPoolStep', 'secondLands'],
+    liveness: 'nodesReturn',
+  },
+  {
     rule: 'connections close only after RECONNECT',
     switches: { noReconnect: true },
     focus: ['firstDoesAll', 'weight'],

@@ -232,13 +232,14 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
 /** A plan whose raises are whole; where something has been withheld for long, in parts. */
 function patiently<P>(
   op: Operator,
+  switches: Switches,
   make: (inParts: boolean) => P,
   isWithheld: (plan: P) => boolean,
 ): P {
   const whole = make(false);
   const before: Waits = new Map(op.impatient ? [['it', Number.NEGATIVE_INFINITY]] : []);
   const { over } = patienceWith(before, isWithheld(whole) ? ['it'] : [], 0);
-  return over.size === 0 ? whole : make(true);
+  return over.size === 0 || switches.neverInParts ? whole : make(true);
 }
 
 /** What the operator reads of a pool, from its caches or from the API server. */
@@ -299,6 +300,7 @@ export function reconcileBudget(op: Operator, server: ApiServer, switches: Switc
   );
   const { rows } = patiently(
     op,
+    switches,
     (inParts) => planAllotments('primary', budget.total, budget.rows, claims, mayRaise, inParts),
     ({ withheld }) => withheld,
   );
@@ -350,6 +352,7 @@ export function reconcilePool(
   const planWith = switches.unusedIsReturned ? planWithoutReturn : planPoolLedger;
   const plan = patiently(
     op,
+    switches,
     (inParts) => planWith({ ...input, inParts }),
     (whole) => whole.holders.withheld,
   );
@@ -398,7 +401,7 @@ export function reconcilePool(
     const generation = set.generation + 1;
     const object = { ...set, replicas: holders.replicas, epoch, generation };
     op.writes.push({ key: setKey(slot), resourceVersion: setVersion, object });
-  } else {
+  } else if (!switches.keepStranded) {
     const [first] = view.pods.filter((p) => holders.stranded.includes(holderOf(slot, p.ordinal)));
     if (first === undefined) return;
     const key = podKey(slot, first.ordinal);

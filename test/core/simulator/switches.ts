@@ -40,6 +40,10 @@ export interface Switches {
   readonly oldMark?: boolean;
   /** Connections are given although not every process was asked. */
   readonly raiseUnasked?: boolean;
+  /** A raise waits until it can be made whole, however long that takes. */
+  readonly neverInParts?: boolean;
+  /** Pods without a file that can be given none stay. */
+  readonly keepStranded?: boolean;
   /** The ConfigMap says no epoch of its own, only its file keys do. */
   readonly noEpochRecord?: boolean;
 }
