@@ -133,18 +133,19 @@ describe('midway', { concurrency: 4 }, () => {
     'pods that --cascade=orphan left keep their connections, and a pool of the same name waits until they are gone',
     inScene('orphan', async (scene) => {
       const { namespace } = scene;
-      await scene.pool('shop');
+      const double = { sizing: { weight: 2 } };
+      await scene.pool('shop', double);
       await scene.pool('other', { pooler: { replicas: 1 } });
       await underWatch(scene, async () => {
-        await scene.until('shop', (status) => settled(status, 5));
-        await scene.until('other', (status) => settled(status, 4));
+        await scene.until('shop', (status) => settled(status, 6));
+        await scene.until('other', (status) => settled(status, 3));
         const before = await scene.identities('shop');
         const bench = await Bench.start(scene, 'shop', { clients: 20 });
         await kubectl(['delete', poolKind, 'shop', `--namespace=${namespace}`, '--cascade=orphan']);
         await sleep(2000);
         assert.deepEqual(await scene.identities('shop'), before);
-        assert.equal((await rowsOf(scene)).shop, 5);
-        await scene.pool('shop', {}, false);
+        assert.equal((await rowsOf(scene)).shop, 6);
+        await scene.pool('shop', double, false);
         const waits = await scene.until('shop', (status) =>
           (status.conditions ?? []).some(({ reason }) => reason === 'PredecessorNotGone'),
         );
@@ -160,11 +161,11 @@ describe('midway', { concurrency: 4 }, () => {
           'statefulset,configmap,secret,service,serviceaccount,poddisruptionbudget,networkpolicy';
         const left = [`--namespace=${namespace}`, '--selector=spillway.dev/pool=shop'];
         await kubectl(['delete', kinds, ...left, '--wait=false']);
-        await scene.until('shop', (status) => settled(status, 5), 120);
+        await scene.until('shop', (status) => settled(status, 6), 120);
         const now = await scene.identities('shop');
         assert.equal(now.length, 2);
         assert.equal(now.filter((one) => before.includes(one)).length, 0);
-        assert.deepEqual(Object.values(await scene.running('shop')), [3, 2]);
+        assert.deepEqual(Object.values(await scene.running('shop')), [3, 3]);
         await psql(scene.login('shop'), 'SELECT 1');
       });
     }),
