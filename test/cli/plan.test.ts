@@ -316,7 +316,7 @@ test('a note says what to do', () => {
   );
   assert.match(
     stdout,
-    /Note: BelowMin: The share is below sizing\.min \(8 cores .*\): raise the total of ConnectionBudget shop\/statefulset-shop-db, /,
+    /Note: BelowMin: The share is below spec\.sizing\.min \(8 cores .*\): raise the total or share of ConnectionBudget shop\/statefulset-shop-db, /,
   );
 });
 
