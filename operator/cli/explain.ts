@@ -60,9 +60,8 @@ function explainedPool(
   if (sizing === undefined || server === undefined) {
     return { fault: oneLine(`${keyOf(pool)}: ${faults[0]?.message ?? 'it cannot be planned'}`) };
   }
-  const beside = planned
-    .filter((other) => other.budget === budget && other.sizing !== undefined)
-    .filter((other) => other.pool.spec.postgres.role === spec.postgres.role);
+  // By whatever names they reach it.
+  const beside = planned.filter((other) => other.server === server && other.sizing !== undefined);
   const host = clientHost(metadata.name, metadata.namespace, clusterDomain);
   const settings = applicationSettings(
     spec,

@@ -1,14 +1,18 @@
 // What `spillway explain NAME` reads of a cluster: the pool, those that share its Postgres, the Postgres itself and
 // the workloads. It asks for no Secret.
+
+import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import { API_VERSION } from '../api/resources.ts';
-import { budgetName } from '../core/budget-name.ts';
+import { budgetName, type PostgresTarget } from '../core/budget-name.ts';
 import { type ClientKind, kindsOf } from '../core/clients/count.ts';
+import { drawnServers } from '../core/identity/server-id.ts';
 import { Client } from '../kube/client.ts';
 import { connectionSource, currentNamespace, loadKubeConfig } from '../kube/config.ts';
 import { ApiError, isForbidden } from '../kube/errors.ts';
 import { Transport } from '../kube/transport.ts';
 import {
   type KubeObject,
+  keyOf,
   nodes as nodeType,
   pods as podType,
   type ResourceType,
@@ -67,29 +71,62 @@ async function read(
     };
   }
   const targetOf = (object: KubeObject) =>
-    budgetName(
-      (object.spec as { postgres: Parameters<typeof budgetName>[0] }).postgres,
-      object.metadata.namespace ?? '',
-      operatorNamespace,
-    );
-  const ref = targetOf(pool);
-  const sharing = pools.filter((other) => {
-    const target = targetOf(other);
-    return target.namespace === ref.namespace && target.name === ref.name;
-  });
-  const budget = await client.get(connectionBudgets, ref).catch((error: unknown) => {
+    budgetName(targetIn(object), object.metadata.namespace ?? '', operatorNamespace);
+  const own = keyOf(targetOf(pool));
+  // Who may not see the budgets of all namespaces sees this one.
+  const budgets = await list(connectionBudgets).catch(async (error: unknown) => {
     if (!isForbidden(error)) throw error;
-    return undefined;
+    const one = await client.get(connectionBudgets, targetOf(pool)).catch(nothingIfForbidden);
+    return one === undefined
+      ? []
+      : [{ ...one, kind: connectionBudgets.kind, apiVersion: API_VERSION }];
   });
+  const names = namesOf(own, budgets);
+  const sharing = pools.filter((other) => names.has(keyOf(targetOf(other))));
+  const clusters = new Map(
+    [...sharing, ...budgets.filter(({ metadata }) => names.has(keyOf(metadata)))].map((one) => [
+      JSON.stringify(postgresRef(targetIn(one), one.metadata.namespace ?? '')),
+      one,
+    ]),
+  );
+  const found: KubeObject[] = [];
+  for (const one of clusters.values()) found.push(...(await postgresObjects(one, client, list)));
+  found.push(...(await workloadsOf(pool, list)));
   const objects = [
     ...sharing,
-    ...(budget === undefined
-      ? []
-      : [{ ...budget, apiVersion: versionOf(connectionBudgets), kind: connectionBudgets.kind }]),
-    ...(await postgresObjects(pool, client, list)),
-    ...(await workloadsOf(pool, list)),
+    ...budgets.filter(({ metadata }) => names.has(keyOf(metadata))),
+    // A StatefulSet may be a Postgres and a workload.
+    ...new Map(found.map((one) => [`${one.kind} ${keyOf(one.metadata)}`, one])).values(),
   ];
   return { gathered: gather(objects.map(documentOf), namespace), key: `${namespace}/${name}` };
+}
+
+function targetIn(object: KubeObject): PostgresTarget {
+  return (object.spec as { postgres: PostgresTarget }).postgres;
+}
+
+/** Budgets of the server of one of them, by whatever names, as `namespace/name`; itself included. */
+function namesOf(own: string, budgets: readonly KubeObject[]): ReadonlySet<string> {
+  const above = (budget: KubeObject) =>
+    drawnServers(budget.status as ConnectionBudgetStatus | undefined).map((server) =>
+      server.slice(0, server.lastIndexOf('/')),
+    );
+  const names = new Set([own]);
+  for (let before = 0; before < names.size; ) {
+    before = names.size;
+    for (const budget of budgets) {
+      const key = keyOf(budget.metadata);
+      const related = above(budget);
+      if (names.has(key)) for (const one of related) names.add(one);
+      else if (related.some((one) => names.has(one))) names.add(key);
+    }
+  }
+  return names;
+}
+
+function nothingIfForbidden(error: unknown): undefined {
+  if (!isForbidden(error)) throw error;
+  return undefined;
 }
 
 type List = (
@@ -149,10 +186,14 @@ function versionOf({ group, version }: ResourceType): string {
 function documentOf(object: KubeObject): Document {
   const { status, ...rest } = object;
   const { namespace, name } = object.metadata;
+  // What servers said, and which of them are one, is for the controller to find out.
+  const { observed, servers } = (status ?? {}) as ConnectionBudgetStatus;
+  const ours =
+    object.kind === connectionBudgets.kind ? { ...rest, status: { observed, servers } } : rest;
   return {
     file: `${object.kind} ${namespace}/${name}`,
     number: 1,
-    value: object.apiVersion === API_VERSION || status === undefined ? rest : object,
+    value: object.apiVersion === API_VERSION ? ours : object,
     root: [],
     lineOf: () => 1,
   };

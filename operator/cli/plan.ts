@@ -1,7 +1,8 @@
 // `spillway plan`: files in, the controller's own plan out. Pure but for reading the files.
 import * as z from 'zod';
-import { type ObservedServer, observedServer } from '../api/connection-budget.ts';
+import { type ObservedServer, observedServer, sameServer } from '../api/connection-budget.ts';
 import { API_VERSION, type ConnectionPool, GROUP } from '../api/resources.ts';
+import { idOf, type ServerId } from '../core/identity/server-id.ts';
 import { type PlannedPool as CorePlan, type PlanFault, plan as planPools } from '../core/plan.ts';
 import type { PoolUser } from '../core/pool/access.ts';
 import type { RenderSettings, UserCredential } from '../core/pool/view.ts';
@@ -62,6 +63,7 @@ export function planGathered(gathered: Gathered, settings: RenderSettings): Core
     ),
     lookup: gathered.lookup,
     pods: gathered.pods,
+    links: linksOf(gathered),
     services: gathered.services,
     clusters: gathered.clusters,
     clients: gathered.clients,
@@ -75,6 +77,23 @@ export function planGathered(gathered: Gathered, settings: RenderSettings): Core
     engine: pgbouncer,
   });
 }
+
+/** From which server another one draws, where budgets were read from a cluster. */
+function linksOf({ budgets, lookup }: Gathered): ReadonlyMap<string, ServerId> {
+  const links = new Map<string, ServerId>();
+  for (const { object } of budgets) {
+    const { namespace, name } = object.metadata;
+    const budget = lookup({ apiGroup: GROUP, kind: 'ConnectionBudget', namespace, name });
+    const status = budget?.status as { servers?: unknown } | undefined;
+    const parsed = z.array(linked).safeParse(status?.servers ?? []);
+    for (const { name: role, sameAs } of parsed.success ? parsed.data : []) {
+      if (sameAs !== undefined) links.set(`${namespace}/${name}/${role}`, idOf(sameAs));
+    }
+  }
+  return links;
+}
+
+const linked = z.object({ name: z.string(), sameAs: sameServer.optional() });
 
 /** The server's own word, where a budget was read from a cluster; nothing where a file says something else there. */
 function observedOf({ lookup }: Gathered, namespace: string, name: string): ObservedServer[] {

@@ -1,5 +1,6 @@
 // One server under several names has one budget: what objects say, what the server says, and who may attach.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Condition } from '../../operator/api/conditions.ts';
 import type { ConnectionBudgetStatus, ServerRecord } from '../../operator/api/connection-budget.ts';
@@ -12,6 +13,8 @@ import {
   statefulSets,
 } from '../../operator/kube/types.ts';
 import { connectionBudgets, connectionPools } from '../../operator/reconcile/world.ts';
+import { repository } from '../cluster/paths.ts';
+import { run, sleep } from '../cluster/run.ts';
 import type { OperatorProcess } from './operator-process.ts';
 import {
   condition,
@@ -24,6 +27,7 @@ import {
   postgres,
   type Room,
   secret,
+  system,
 } from './room.ts';
 
 let room: Room;
@@ -124,6 +128,13 @@ test('a Service in front of a cluster leads to the budget of the cluster, whatev
     assert.equal(sizing?.budget, 9);
     assert.ok(sizing.share === 1 || sizing.share === 2, `${name} has ${sizing.share}`);
   }
+  // The command line finds them too, by what is written in the budgets.
+  const explained = await run([
+    ...[join(repository, 'bin', 'spillway'), 'explain', 'p0', `--namespace=${namespace}`],
+    ...[`--kubeconfig=${room.plane.kubeconfig}`, `--operator-namespace=${system}`],
+  ]);
+  assert.match(explained, /limits\.cpu of StatefulSet alias\/db/);
+  for (const name of all) assert.match(explained, new RegExp(`\\b${name}\\b`));
 });
 
 test('whoever may not attach to a cluster may not do it by the name of its Service either', async () => {
@@ -212,6 +223,8 @@ test('two names of one server are found by its own word: the later one draws fro
     (live) => (live.status as ConnectionPoolStatus | undefined)?.allotment?.connections === 17,
   );
 
+  // Ages are in seconds; of two of one second the name decides.
+  await sleep(1100);
   const two = { ...endpoint('db-two.example.com', { cores: 16 }), pooler: { replicas: 1 } };
   await client.create(connectionPools, pool(namespace, 'two', two));
   await condition(client, namespace, 'ShareGranted', 'False', 'AskingServer', 'two');
