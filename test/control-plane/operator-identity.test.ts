@@ -6,6 +6,7 @@ import type { Condition } from '../../operator/api/conditions.ts';
 import type { ConnectionBudgetStatus, ServerRecord } from '../../operator/api/connection-budget.ts';
 import type { ConnectionPoolStatus } from '../../operator/api/connection-pool.ts';
 import {
+  configMaps,
   events,
   type KubeObject,
   secrets,
@@ -262,6 +263,10 @@ test('two names of one server are found by its own word: the later one draws fro
 
   // Whoever shared with it has all again when it goes.
   await client.delete(connectionPools, { namespace, name: 'two' });
+  // What a garbage collector would do.
+  for (const type of [statefulSets, configMaps]) {
+    await client.delete(type, { namespace, name: 'two-pooler' });
+  }
   await eventually(
     'its budget is gone, and the first has no row of it',
     () => client.get(connectionBudgets, refOfKey(first)),
