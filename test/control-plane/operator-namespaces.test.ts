@@ -85,16 +85,16 @@ test('there is no right in any other namespace, and none that holds for the clus
 
 test('pools of its namespaces get all that they need, of a cluster and of an endpoint', async () => {
   const { client } = room;
-  await client.create(statefulSets, postgres(one));
-  await client.create(secrets, secret(one));
-  await client.create(connectionPools, pool(one));
-  await works(one);
-
-  // The other kind of Postgres, whose budget is in the operator's own namespace.
+  // The budget of an endpoint is in the operator's own namespace. It comes first: while others hold something, a new
+  // server is asked who it is, and here is no pod through which it could be.
   await client.create(secrets, secret(two));
   const endpoint = { host: '192.0.2.1', cores: 4, maxConnections: 100 };
   await client.create(connectionPools, pool(two, 'shop', { postgres: { endpoint } }));
   await works(two);
+  await client.create(statefulSets, postgres(one));
+  await client.create(secrets, secret(one));
+  await client.create(connectionPools, pool(one));
+  await works(one);
   const { items } = await client.list(connectionBudgets, { namespace: system });
   const rows = items.flatMap(
     ({ status }) => (status as ConnectionBudgetStatus | undefined)?.allotments ?? [],
@@ -186,7 +186,8 @@ test('of a pool in another namespace nothing is known, and nothing of all that w
   await client.create(connectionPools, pool(other, 'same-server', at('192.0.2.1')));
   // Whatever it were to do about them, it would have done before this one is served.
   await client.create(connectionPools, pool(one, 'last', at('192.0.2.2')));
-  await works(one, 'last');
+  await condition(client, one, 'ShareGranted', 'False', 'AskingServer', 'last');
+  await condition(client, one, 'ObjectsApplied', 'True', 'Applied', 'last');
   await operator.quiet();
   for (const name of ['shop', 'same-server']) {
     assert.deepEqual(
@@ -206,7 +207,8 @@ test('of a pool in another namespace nothing is known, and nothing of all that w
   );
   assert.deepEqual(
     rows.map(({ namespace, name, target }) => `${namespace}/${name} ${target}`).sort(),
-    [`${two}/shop 9`, `${one}/last 3`],
+    // Of a server that was not asked yet a pod's worth.
+    [`${two}/shop 9`, `${one}/last 1`],
   );
 
   assert.deepEqual(await refused(), []);
