@@ -1,7 +1,7 @@
 // One Postgres under four names: its StatefulSet, a Service that objects explain, and two that only the server's own word
 // explains. Together their pools never hold more than the server's budget.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type { ConnectionBudgetStatus, SameServer } from '../../operator/api/connection-budget.ts';
 import { connectionBudgets } from '../../operator/reconcile/world.ts';
 import { apply } from '../cluster/e2e.ts';
@@ -9,7 +9,14 @@ import { sleep, until } from '../cluster/run.ts';
 import { client } from './client.ts';
 import { Snapshots } from './invariant/snapshots.ts';
 import { Bench } from './load.ts';
+import { takeCluster } from './operator.ts';
 import { granted, inScene, type Scene } from './scene.ts';
+
+let giveBack: (() => Promise<void>) | undefined;
+before(async () => {
+  giveBack = await takeCluster();
+});
+after(() => giveBack?.());
 
 /** 4 cores × 2 + 1. */
 const BUDGET = 9;
