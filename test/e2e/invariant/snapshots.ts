@@ -1,7 +1,8 @@
 // What one Postgres holds, looked at every 20 ms: the sessions in pg_stat_activity, and which of them have no client
-// any more. That is told by the server's own sockets, read right after: once the pooler has closed its end, the
-// socket of the session is in CLOSE_WAIT or gone, while Postgres has yet to notice. So what counts as held was there
-// at one moment, that of the second look.
+// any more. That is told by the sockets of both ends, read right after: once the pooler has closed its end, the socket
+// of the session is in CLOSE_WAIT or gone, while Postgres has yet to notice; and where a pod's network went together with
+// its process, the server never hears of it, and only the other end tells. So what counts as held was there at one
+// moment, that of the last look.
 import { readdirSync, readFileSync } from 'node:fs';
 import { sleep } from '../../cluster/run.ts';
 import { pg, type Scene } from '../scene.ts';
@@ -27,6 +28,7 @@ const sessions = {
 export class Snapshots {
   readonly list: Snapshot[] = [];
   readonly #period: number;
+  readonly #poolers = new PoolerSockets();
   #stopped = false;
   readonly #done: Promise<void>;
 
@@ -74,7 +76,8 @@ export class Snapshots {
         const from = performance.now();
         const { rows } = await server.query<{ peer: string }>(sessions);
         const peers = peersOf(readFileSync(sockets, 'utf8'));
-        const held = rows.filter(({ peer }) => peers.has(peer)).length;
+        const there = rows.filter(({ peer }) => peers.has(peer)).map(({ peer }) => peer);
+        const held = this.#poolers.connected(there);
         this.list.push({ from, to: performance.now(), held, kept: rows.length - held });
         await sleep(Math.max(0, this.#period - (performance.now() - from)));
       }
@@ -82,6 +85,47 @@ export class Snapshots {
       await server.end();
     }
   }
+}
+
+/** The sockets of all poolers on this machine, in the networks of their pods. */
+class PoolerSockets {
+  #tables: readonly string[] = [];
+
+  /** How many of these addresses are those of a live pooler's connection to a server. */
+  connected(peers: readonly string[]): number {
+    const missing = (all: ReadonlySet<string>) => peers.filter((peer) => !all.has(peer)).length;
+    const known = missing(this.#read());
+    if (known === 0) return peers.length;
+    // A pod that has just come is not among those that were found before.
+    this.#tables = tablesOf(/^pgbouncer\0/);
+    return peers.length - missing(this.#read());
+  }
+
+  #read(): ReadonlySet<string> {
+    const all = new Set<string>();
+    for (const table of this.#tables) {
+      try {
+        for (const local of clientsOf(readFileSync(table, 'utf8'))) all.add(local);
+      } catch {
+        // The process ended, and its sockets with it.
+      }
+    }
+    return all;
+  }
+}
+
+/** The tables of TCP sockets of processes with such a command line. */
+function tablesOf(command: RegExp): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((pid) => {
+      try {
+        return command.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+      } catch {
+        return false;
+      }
+    })
+    .map((pid) => `/proc/${pid}/net/tcp`);
 }
 
 /** The list of TCP sockets in the network of a pod's postgres. */
@@ -104,14 +148,33 @@ const POSTGRES_PORT = (5432).toString(16).toUpperCase();
 
 /** Who is connected to the server, as `address:port`. */
 function peersOf(table: string): Set<string> {
-  const peers = new Set<string>();
-  for (const line of table.split('\n').slice(1)) {
-    const [, local = '', remote = '', state = ''] = line.trim().split(/ +/);
-    if (!local.endsWith(`:${POSTGRES_PORT}`) || state !== ESTABLISHED) continue;
-    const [address = '', port = ''] = remote.split(':');
-    // The kernel writes the address as one number of the machine's byte order.
-    const bytes = (address.match(/../g) ?? []).reverse().map((hex) => Number.parseInt(hex, 16));
-    peers.add(`${bytes.join('.')}:${Number.parseInt(port, 16)}`);
-  }
-  return peers;
+  return new Set(
+    established(table)
+      .filter(({ local }) => local.endsWith(`:${POSTGRES_PORT}`))
+      .map(({ remote }) => addressOf(remote)),
+  );
+}
+
+/** As whom somebody is connected to servers, as `address:port`. */
+function clientsOf(table: string): string[] {
+  return established(table)
+    .filter(({ remote }) => remote.endsWith(`:${POSTGRES_PORT}`))
+    .map(({ local }) => addressOf(local));
+}
+
+function established(table: string): { local: string; remote: string }[] {
+  return table
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const [, local = '', remote = '', state = ''] = line.trim().split(/ +/);
+      return state === ESTABLISHED ? [{ local, remote }] : [];
+    });
+}
+
+function addressOf(text: string): string {
+  const [address = '', port = ''] = text.split(':');
+  // The kernel writes the address as one number of the machine's byte order.
+  const bytes = (address.match(/../g) ?? []).reverse().map((hex) => Number.parseInt(hex, 16));
+  return `${bytes.join('.')}:${Number.parseInt(port, 16)}`;
 }
