@@ -134,7 +134,7 @@ function socketsOf(podUid: string): string {
     try {
       const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8').replaceAll('_', '-');
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      if (podUid !== '' && cgroup.includes(podUid) && /^[^\0]*postgres/.test(command))
+      if (podUid !== '' && cgroup.includes(podUid) && /^[^\0 ]*postgres\0/.test(command))
         return `/proc/${pid}/net/tcp`;
     } catch {
       // It ended meanwhile.
