@@ -84,16 +84,29 @@ function childBudget(world: World, child: ServerId): ChildBudget {
 export function newLink(context: Ground, live: KubeObject, role: ServerRole) {
   const { world } = context;
   const own = namedServer(context, live, role);
-  const others = world.budgets
-    .list()
-    .filter((budget) => budget.metadata.uid !== live.metadata.uid)
-    // Whoever draws from us cannot be drawn from.
-    .filter((budget) => !ROLES.some((one) => drawsFrom(world, budget, one, live)))
-    .flatMap((budget) =>
-      rolesOf(world, keyOf(budget.metadata)).map((one) => namedServer(context, budget, one)),
-    );
+  const others =
+    own.route === undefined && own.observed?.systemIdentifier === undefined
+      ? []
+      : world.budgets
+          .list()
+          .filter((budget) => mayBeOne(own, budget))
+          .filter((budget) => budget.metadata.uid !== live.metadata.uid)
+          // Whoever draws from us cannot be drawn from.
+          .filter((budget) => !ROLES.some((one) => drawsFrom(world, budget, one, live)))
+          .flatMap((budget) =>
+            rolesOf(world, keyOf(budget.metadata)).map((one) => namedServer(context, budget, one)),
+          );
   const found = foundCluster(context, own);
   return linkOf(own, found, others);
+}
+
+/** Whether a look at the other one can tell anything: hundreds of budgets have nothing in common. */
+function mayBeOne(own: NamedServer, budget: KubeObject): boolean {
+  const { endpoint } = (budget.spec as ConnectionBudgetSpec).postgres;
+  if (own.route !== undefined && endpoint !== undefined) return true;
+  const id = own.observed?.systemIdentifier;
+  const { observed = [] } = (budget.status ?? {}) as ConnectionBudgetStatus;
+  return id !== undefined && observed.some((one) => one.systemIdentifier === id);
 }
 
 /** The cluster object that the budget `above`, which is not there, is to be of. */
@@ -207,10 +220,11 @@ function newServer(
   const status = (live.status ?? {}) as ConnectionBudgetStatus;
   const isEndpoint = (live.spec as ConnectionBudgetSpec).postgres.endpoint !== undefined;
   const isAsked = status.observed?.some((one) => one.server === role) === true;
-  const others = world.budgets
-    .list()
-    .some((budget) => budget.metadata.uid !== live.metadata.uid && holdsSomething(budget));
-  if (!isEndpoint || isAsked || !others) {
+  const isAlone = () =>
+    !world.budgets
+      .list()
+      .some((budget) => budget.metadata.uid !== live.metadata.uid && holdsSomething(budget));
+  if (!isEndpoint || isAsked || isAlone()) {
     newServers.delete(key);
     return undefined;
   }
