@@ -1,9 +1,10 @@
-// With what the processes of a pool let the operator in.
+// Where the processes of a pool let the operator in, and with what.
 import { namesOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
-import { USER_LIST_KEY } from '../core/pool/paths.ts';
-import { dataOf } from '../core/pool/read.ts';
-import type { Engine } from '../engines/engine.ts';
+import { LISTEN_PORT, USER_LIST_KEY } from '../core/pool/paths.ts';
+import { dataOf, podAddress } from '../core/pool/read.ts';
+import type { ConsoleAddress, Engine } from '../engines/engine.ts';
+import type { KubeObject } from '../kube/types.ts';
 import type { World } from './world.ts';
 
 export interface ConsoleLogin {
@@ -27,4 +28,26 @@ export function consoleLogin(
   const listed = engine.secretOf(Buffer.from(list, 'base64').toString('utf8'), CONSOLE_USER);
   if (listed !== undefined) return { user: CONSOLE_USER, password: listed };
   return readConsoleSecret(dataOf(world.secrets.get(namespace, names.consoleSecret)));
+}
+
+/** Where the console of a pod of the pool is asked, and as whom; undefined while it has no address, or no login is there. */
+export function consoleAddress(
+  world: World,
+  engine: Engine,
+  pool: { readonly namespace: string; readonly name: string },
+  pod: KubeObject,
+  call: Pick<ConsoleAddress, 'timeoutMs'> & { readonly signal: AbortSignal },
+): ConsoleAddress | undefined {
+  const { namespace, name } = pool;
+  const host = podAddress(pod);
+  const credential = consoleLogin(world, engine, namespace, name);
+  if (host === undefined || credential === undefined) return undefined;
+  return {
+    host,
+    port: LISTEN_PORT,
+    user: credential.user,
+    password: credential.password,
+    ...call,
+    ...(world.requiresTls(namespace, name) ? { tls: {} } : {}),
+  };
 }

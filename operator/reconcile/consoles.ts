@@ -17,7 +17,7 @@ import {
 } from '../core/pool/asking.ts';
 import { POOL_LABEL, TOUCHED_ANNOTATION } from '../core/pool/labels.ts';
 import { fileKey, holderName, namesOf } from '../core/pool/names.ts';
-import { LISTEN_PORT, USER_LIST_KEY } from '../core/pool/paths.ts';
+import { USER_LIST_KEY } from '../core/pool/paths.ts';
 import { isPauseWanted, nextPauseStep, pauseEnd, pauseStateOf } from '../core/pool/pause.ts';
 import { type ConsoleRecord, dataOf, epochOfPod, podAddress } from '../core/pool/read.ts';
 import type { CapAxis, Console, ConsoleAddress, Engine, Observation } from '../engines/engine.ts';
@@ -26,7 +26,7 @@ import { isNotFound } from '../kube/errors.ts';
 import { type KubeObject, pods as podType } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import type { Turns } from '../runtime/turns.ts';
-import { consoleLogin } from './console-login.ts';
+import { consoleAddress } from './console-login.ts';
 import { partsOf } from './pod-keys.ts';
 import type { Renewals } from './renewals.ts';
 import { poolUidOf } from './trim.ts';
@@ -242,19 +242,9 @@ export class Consoles {
   #addressOf(pod: KubeObject, run: Run): ConsoleAddress | undefined {
     const { engine, world } = this.#options;
     const { namespace = '', labels } = pod.metadata;
-    const pool = labels?.[POOL_LABEL] ?? '';
-    const host = isAskable(pod) ? podAddress(pod) : undefined;
-    const credential = consoleLogin(world, engine, namespace, pool);
-    if (host === undefined || credential === undefined) return undefined;
-    return {
-      host,
-      port: LISTEN_PORT,
-      user: credential.user,
-      password: credential.password,
-      timeoutMs: ASK_MS,
-      signal: run.signal,
-      ...(world.requiresTls(namespace, pool) ? { tls: {} } : {}),
-    };
+    const pool = { namespace, name: labels?.[POOL_LABEL] ?? '' };
+    const call = { timeoutMs: ASK_MS, signal: run.signal };
+    return isAskable(pod) ? consoleAddress(world, engine, pool, pod, call) : undefined;
   }
 
   /** Remembers what the process says, and tells it to pause or to resume where it has to be told. */

@@ -7,7 +7,6 @@ import { leftInWords } from '../core/drain/left.ts';
 import { phaseOf } from '../core/drain/phase.ts';
 import { drainingSince, preStopOf, serves } from '../core/drain/read-pod.ts';
 import { namesOf } from '../core/pool/names.ts';
-import { LISTEN_PORT } from '../core/pool/paths.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
 import { podAddress } from '../core/pool/read.ts';
 import {
@@ -22,7 +21,7 @@ import {
 import type { KubeObject } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import type { Turns } from '../runtime/turns.ts';
-import { consoleLogin } from './console-login.ts';
+import { consoleAddress } from './console-login.ts';
 import type { Consoles } from './consoles.ts';
 import { readList } from './gather.ts';
 import { partsOf } from './pod-keys.ts';
@@ -216,18 +215,8 @@ export class Drains {
   #addressOf(key: string, pod: KubeObject, run: Run): ConsoleAddress | undefined {
     const { engine, world } = this.#options;
     const [namespace = '', name = ''] = key.split('/');
-    const host = podAddress(pod);
-    const credential = consoleLogin(world, engine, namespace, name);
-    if (host === undefined || credential === undefined) return undefined;
-    return {
-      host,
-      port: LISTEN_PORT,
-      user: credential.user,
-      password: credential.password,
-      timeoutMs: ASK_MS,
-      signal: run.signal,
-      ...(world.requiresTls(namespace, name) ? { tls: {} } : {}),
-    };
+    const call = { timeoutMs: ASK_MS, signal: run.signal };
+    return consoleAddress(world, engine, { namespace, name }, pod, call);
   }
 }
 
