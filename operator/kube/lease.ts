@@ -110,15 +110,26 @@ export class Lease {
   async release(): Promise<void> {
     if (this.#renewed === undefined) return;
     this.#renewed = undefined;
-    const record = this.#seen?.record;
-    if (record?.holder === this.#options.identity) {
-      try {
-        await this.#write({ ...record, holder: '', durationSeconds: 1 }, undefined);
-      } catch (error) {
-        this.#options.onError?.(error);
-      }
+    try {
+      await this.#giveBack();
+    } catch (error) {
+      this.#options.onError?.(error);
     }
     this.#callbacks?.onStopped('released');
+  }
+
+  /** A renewal whose answer nobody waited for may have been carried out: then it is read, and given back as it is. */
+  async #giveBack(): Promise<void> {
+    let record = this.#seen?.record;
+    for (let attempt = 0; record?.holder === this.#options.identity; attempt++) {
+      try {
+        await this.#write({ ...record, holder: '', durationSeconds: 1 }, undefined);
+        return;
+      } catch (error) {
+        if (!isConflict(error) || attempt === 2) throw error;
+        record = await this.#read(undefined);
+      }
+    }
   }
 
   /** One look and, where it is our turn, one write. */
@@ -175,9 +186,9 @@ export class Lease {
     this.#options.onHolder?.(holder);
   }
 
-  async #read(signal: AbortSignal): Promise<LeaseRecord | undefined> {
+  async #read(signal: AbortSignal | undefined): Promise<LeaseRecord | undefined> {
     const { client, namespace, name } = this.#options;
-    const call = { signal, ...this.#call() };
+    const call = { ...this.#call(), ...(signal === undefined ? {} : { signal }) };
     const lease = await client.get<LeaseObject>(leases, { namespace, name }, call);
     return lease === undefined ? undefined : recordOf(lease);
   }

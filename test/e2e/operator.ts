@@ -63,7 +63,9 @@ export async function deleteOperatorPods(): Promise<number> {
   const pods = await operatorPods();
   const names = pods.map(({ metadata }) => metadata.name);
   if (names.length > 0) {
-    await kubectl(['delete', 'pods', ...names, `--namespace=${system}`, '--wait=false']);
+    // One of them may have been on its way out, and is gone by now.
+    const further = [`--namespace=${system}`, '--wait=false', '--ignore-not-found'];
+    await kubectl(['delete', 'pods', ...names, ...further]);
   }
   return names.length;
 }

@@ -250,6 +250,36 @@ test('a lease that is given back is taken without waiting for its end', async ()
   await eventually(() => assert.ok(b.lease.leading));
 });
 
+test('it is given back also where the answer to the last renewal was not waited for', async () => {
+  const server = await startServer();
+  const timing = { durationSeconds: 3600, renewDeadlineSeconds: 1800, retrySeconds: 0.02 };
+  const transport = new Transport(server.source);
+  cleanups.push(() => transport.close());
+  const client = new Client(transport);
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const names = { namespace: 'ns', name: 'spillway', identity: 'a' };
+  const lease = new Lease({ client, ...names, timing, onError });
+  const abort = new AbortController();
+  const callbacks = { onStarted: () => undefined, onStopped: () => undefined };
+  const running = lease.run(abort.signal, callbacks);
+  await eventually(() => assert.ok(lease.leading));
+  let renewals = 0;
+  server.fault = ({ method }) => {
+    if (method !== 'PUT' || renewals++ > 0) return undefined;
+    // Carried out, while the one who asked has gone.
+    abort.abort();
+    return { kind: 'lost' };
+  };
+  await running;
+  await lease.release();
+  assert.equal(renewals, 3, 'the renewal, one that conflicts with it, and one that does not');
+  assert.deepEqual(errors, []);
+  const path = '/apis/coordination.k8s.io/v1/namespaces/ns/leases/spillway';
+  const { spec } = (server.state.get(path) ?? {}) as { spec?: { holderIdentity?: string } };
+  assert.equal(spec?.holderIdentity, '');
+});
+
 test('a leader that reaches the server no more stops by itself and says so', async () => {
   const server = await startServer();
   const a = candidate(server, 'a');
