@@ -2,8 +2,8 @@
 
 import { hash } from 'node:crypto';
 import { SERVING_LABEL, selectorOf, TEMPLATE_ANNOTATION } from '../labels.ts';
-import { canonical, type Json, type Manifest, metadataOf } from '../manifest.ts';
-import { namesOf } from '../names.ts';
+import { canonical, type Json, type Manifest, metadataOf, sortedKeys } from '../manifest.ts';
+import { fileKey, namesOf } from '../names.ts';
 import type { PoolView } from '../view.ts';
 import { podTemplate } from './pod-template.ts';
 
@@ -35,10 +35,21 @@ export function statefulSet(view: PoolView): Manifest {
  * every lowering and which the running pods need not follow, and but the label that is written on live pods.
  */
 function markedTemplate(view: PoolView): Json {
-  const steady = canonical(podTemplate({ ...view, epoch: 0 }));
-  const mark = hash('sha256', JSON.stringify(steady), 'hex').slice(0, 16);
   const template = podTemplate(view);
-  const annotations = { ...template.metadata.annotations, [TEMPLATE_ANNOTATION]: mark };
-  const labels = { ...template.metadata.labels, [SERVING_LABEL]: 'true' };
-  return canonical({ ...template, metadata: { labels, annotations } });
+  const whole = canonical(template) as { readonly [key: string]: Json };
+  // The path is the only place where the pool's uid has a file's ending behind it.
+  const { uid } = view.identity;
+  const steady = JSON.stringify(whole).replaceAll(
+    fileKey('', uid, view.epoch),
+    fileKey('', uid, 0),
+  );
+  const mark = hash('sha256', steady, 'hex').slice(0, 16);
+  const { labels, annotations } = template.metadata;
+  return {
+    ...whole,
+    metadata: {
+      annotations: sortedKeys({ ...annotations, [TEMPLATE_ANNOTATION]: mark }),
+      labels: sortedKeys({ ...labels, [SERVING_LABEL]: 'true' }),
+    },
+  };
 }
