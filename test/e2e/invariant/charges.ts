@@ -44,6 +44,8 @@ export interface Judgement {
   readonly most: number;
   /** From `at` on, the budget, or what was charged when it fell and is still to be given back. */
   readonly ceilings: readonly { readonly at: number; readonly ceiling: number }[];
+  /** What each holder's files said at that time, as it was seen here. */
+  readonly filesAt: (at: number) => ReadonlyMap<string, number>;
 }
 
 /** Watches from its making until `stop`. */
@@ -138,8 +140,18 @@ export class Charges {
       at = Math.max(at, entry.at);
       if (ceilings.at(-1)?.ceiling !== ceiling) ceilings.push({ at, ceiling });
     }
-    return { writes: entries.length, breaches, most, ceilings };
+    const filesAt = (at: number) => filesOf(entries.filter((entry) => entry.at <= at));
+    return { writes: entries.length, breaches, most, ceilings, filesAt };
   }
+}
+
+/** What each holder's files say after these versions. */
+function filesOf(entries: readonly Entry[]): Map<string, number> {
+  const files = new Map<string, ReadonlyMap<string, number>>();
+  for (const { kind, uid, what } of entries) {
+    if (kind === 'files') files.set(uid, (what ?? new Map()) as ReadonlyMap<string, number>);
+  }
+  return new Map([...files.values()].flatMap((says) => [...says]));
 }
 
 /** The sum over all pools: the largest of its row, what it has taken, and what its holders are charged. */

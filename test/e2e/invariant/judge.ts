@@ -62,6 +62,15 @@ export function judge(
   assert.ok(snapshots.longestGap <= LONGEST_GAP_MS, `nobody looked for ${snapshots.longestGap} ms`);
 }
 
+/** Looks of which every session is told. */
+const MAX_TOLD = 5;
+
+/** Whose every session is, beside what the files said. */
+function told({ filesAt }: Judgement, { from, held, of }: Snapshots['list'][number]): string {
+  const files = [...filesAt(from + LATE_MS)].map(([holder, n]) => `${holder} ${n}`).join(', ');
+  return `${held} at ${from.toFixed(0)} ms, files ${files}:\n  ${[...of].sort().join('\n  ')}`;
+}
+
 /** Prints the figures; `done` where something is wrong. */
 export function report(judgement: Judgement, snapshots: Snapshots, done: readonly string[]): void {
   const { list } = snapshots;
@@ -76,6 +85,10 @@ export function report(judgement: Judgement, snapshots: Snapshots, done: readonl
       `most held ${most(list.map((s) => s.held))}; held less what was promised, at most ${most(over)}; more than promised at ${excess.looks} looks, at most ${excess.longestMs.toFixed(0)} ms in a row`,
       `kept after their client had gone: at most ${most(list.map((s) => s.kept))}, in ${list.filter((s) => s.kept > 0).length} snapshots`,
       ...(judgement.breaches.length > 0 || most(over) > 0 ? done : []),
+      ...list
+        .filter((_, i) => (over[i] ?? 0) > 0)
+        .slice(0, MAX_TOLD)
+        .map((s) => told(judgement, s)),
     ].join('\n'),
   );
 }

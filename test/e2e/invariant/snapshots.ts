@@ -15,12 +15,15 @@ export interface Snapshot {
   readonly held: number;
   /** Sessions that Postgres kept after their client had gone. */
   readonly kept: number;
+  /** Of those whose client was there: the address of its pod, the database and the role. */
+  readonly of: readonly string[];
 }
 
 /** Everybody but the superuser, who is the tests. */
 const sessions = {
   name: 'sessions',
-  text: `SELECT pid, host(client_addr) || ':' || client_port AS peer FROM pg_stat_activity
+  text: `SELECT host(client_addr) || ':' || client_port AS peer,
+    concat_ws(' ', host(client_addr), datname, usename, state, backend_start::time(3)) AS of FROM pg_stat_activity
   WHERE backend_type = 'client backend' AND usename IS DISTINCT FROM 'postgres' AND client_addr IS NOT NULL`,
 };
 
@@ -74,11 +77,12 @@ export class Snapshots {
     try {
       while (!this.#stopped) {
         const from = performance.now();
-        const { rows } = await server.query<{ peer: string }>(sessions);
+        const { rows } = await server.query<{ peer: string; of: string }>(sessions);
         const peers = peersOf(readFileSync(sockets, 'utf8'));
-        const there = rows.filter(({ peer }) => peers.has(peer)).map(({ peer }) => peer);
-        const held = this.#poolers.connected(there);
-        this.list.push({ from, to: performance.now(), held, kept: rows.length - held });
+        const there = rows.filter(({ peer }) => peers.has(peer));
+        const of = this.#poolers.connected(there);
+        const [held, to] = [of.length, performance.now()];
+        this.list.push({ from, to, held, kept: rows.length - held, of });
         await sleep(Math.max(0, this.#period - (performance.now() - from)));
       }
     } finally {
@@ -91,14 +95,15 @@ export class Snapshots {
 class PoolerSockets {
   #tables: readonly string[] = [];
 
-  /** How many of these addresses are those of a live pooler's connection to a server. */
-  connected(peers: readonly string[]): number {
-    const missing = (all: ReadonlySet<string>) => peers.filter((peer) => !all.has(peer)).length;
-    const known = missing(this.#read());
-    if (known === 0) return peers.length;
+  /** Of these sessions, those of which a live pooler has the other end. */
+  connected(sessions: readonly { readonly peer: string; readonly of: string }[]): string[] {
+    const ofThose = (all: ReadonlySet<string>) =>
+      sessions.filter(({ peer }) => all.has(peer)).map(({ of }) => of);
+    const known = ofThose(this.#read());
+    if (known.length === sessions.length) return known;
     // A pod that has just come is not among those that were found before.
     this.#tables = tablesOf(/^pgbouncer\0/);
-    return peers.length - missing(this.#read());
+    return ofThose(this.#read());
   }
 
   #read(): ReadonlySet<string> {
