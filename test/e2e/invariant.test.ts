@@ -108,6 +108,11 @@ async function comesToRest(scene: Scene, operations: Operations): Promise<void> 
       );
       if (row?.n !== total) throw new Error(`${row?.n} are`);
       return true;
+    }).catch(async (error: Error) => {
+      const { items } = await client.list(connectionPools, { namespace });
+      const said = items.map((one) => `${one.metadata.name} ${JSON.stringify(one.status)}`);
+      const why = (error.cause as Error | undefined)?.message;
+      throw new Error([error.message, why, ...said, ...operations.done.slice(-15)].join('\n'));
     });
     console.log(
       `at rest after ${((settled - started) / 1000).toFixed(1)} s: ${pools.length} pools, all ${total} connections used`,
@@ -157,6 +162,11 @@ async function unrest(
       ({ type, status }) => ['PodsReady', 'ConfigApplied'].includes(type) && status !== 'True',
     );
     if (wrong !== undefined) return `${metadata.name}: ${wrong.reason}, ${wrong.message}`;
+    // Pods that are still to be replaced take what their clients have with them.
+    const works = conditions.find(
+      ({ type, status }) => type === 'Reconciling' && status === 'True',
+    );
+    if (works !== undefined) return `${metadata.name}: ${works.reason}, ${works.message}`;
     const paused = conditions.find(({ type, reason }) => type === 'Paused' && reason === 'Paused');
     if (paused !== undefined) return `${metadata.name}: ${paused.message}`;
   }
