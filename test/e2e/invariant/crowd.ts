@@ -80,9 +80,13 @@ export class Crowd {
   }
 }
 
+/** Longer than PgBouncer refuses others after a login that has failed: the server_login_retry of a pool; milliseconds. */
+const AGAIN_MS = 1500;
+
 /** Clients that stay in a transaction until they are told to leave. */
 export class Demand {
-  readonly #clients: pg.Client[] = [];
+  readonly #clients = new Set<pg.Client>();
+  #left = false;
 
   /** For each pod of the pool, user and database one more than the pod may open altogether. */
   async want(scene: Scene, pool: string, doors: Doors): Promise<void> {
@@ -102,19 +106,27 @@ export class Demand {
   }
 
   #come(host: string, user: string, database: string): void {
+    if (this.#left) return;
     const one = new pg.Client({ host, user, database, password: appPassword });
     one.on('error', () => undefined);
-    this.#clients.push(one);
-    // Some wait for as long as the others stay: that is what they are for.
+    this.#clients.add(one);
+    // Some wait for as long as the others stay: that is what they are for. Whoever is refused comes again, as clients
+    // do: a login that a RECONNECT has ended is an error for those who wait for it.
     one
       .connect()
       .then(() => one.query('BEGIN'))
-      .catch(() => undefined);
+      .catch((error: Error) => {
+        if (this.#left) return;
+        console.log(`a client of ${user} in ${database} comes again: ${error.message}`);
+        this.#clients.delete(one);
+        setTimeout(() => this.#come(host, user, database), AGAIN_MS).unref();
+      });
   }
 
   leave(): void {
     // Not `end`, which would wait for the answer that those who wait do not get.
-    for (const one of this.#clients.splice(0))
+    this.#left = true;
+    for (const one of this.#clients)
       (
         one as unknown as { connection: { stream: { destroy(): void } } }
       ).connection.stream.destroy();
