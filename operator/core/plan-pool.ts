@@ -95,6 +95,8 @@ export interface ViewInput {
   readonly users: readonly UserCredential[];
   /** Users that processes remember and that are not to log in any more. */
   readonly revoked: readonly string[];
+  /** See `PoolView.userList`. */
+  readonly userList?: NonNullable<PoolView['userList']>;
   /** See `PoolView.leaving`; `entries` and `users` have them too. */
   readonly leaving?: PoolView['leaving'];
   readonly console: ConsoleCredential;
@@ -138,6 +140,7 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
     ...(input.caVersion === undefined ? {} : { caVersion: input.caVersion }),
     users: input.users,
     revoked: input.revoked,
+    ...(input.userList === undefined ? {} : { userList: input.userList }),
     ...(input.leaving === undefined ? {} : { leaving: input.leaving }),
     console: input.console,
   };

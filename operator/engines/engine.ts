@@ -155,6 +155,15 @@ export interface UserList {
   readonly markUser: string;
 }
 
+export interface UserListOptions {
+  /** Users that stay in the list with a secret that nobody has. */
+  readonly revoked?: readonly string[];
+  /** The list that is written now: one that says the same is the same, with its mark. */
+  readonly before?: string | undefined;
+  /** Mark users that running processes show: another list gets a mark that is newer than all of them. */
+  readonly seen?: readonly string[];
+}
+
 export type ChangeKind = 'none' | 'reload' | 'restart';
 
 export interface Change {
@@ -215,7 +224,7 @@ export interface Engine {
    * must not just go away from the list: PgBouncer would keep letting it in with the password that it
    * last used, until its process restarts. The same input gives the same bytes. Throws `EngineError`.
    */
-  renderUserList(users: readonly UserSecret[], seed: string, revoked?: readonly string[]): UserList;
+  renderUserList(users: readonly UserSecret[], seed: string, options?: UserListOptions): UserList;
   /**
    * Users that the process remembers although none of `listed` has their name, sorted: those to be
    * revoked in the next list, for as long as any process remembers them.

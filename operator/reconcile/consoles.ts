@@ -380,7 +380,7 @@ function digest(record: Omit<PodConsole, 'podUid' | 'at'>): string {
     observation?.version,
     held,
     observation?.mark?.text,
-    observation?.userMarks.at(-1),
+    observation?.userMarks.join(),
     pauseStateOf(observation),
     follows ? 0 : observation?.sessions,
     observation?.users.map((u) => [u.name, u.maxConnections]),

@@ -78,7 +78,7 @@ function userListOf(
   const list = readList(secret, consoleSecret);
   const mark = list && engine.userMarkOf(list.text);
   if (list === undefined || mark === undefined) return undefined;
-  return { mark, users: engine.usersOf(list.text, list.seed) };
+  return { text: list.text, mark, users: engine.usersOf(list.text, list.seed) };
 }
 
 /** The list of users as it is written, and the secret that it was made with. */

@@ -7,7 +7,7 @@ import { namesOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
 import { dataOf, type PoolObjects, readHolders } from '../core/pool/read.ts';
 import type { ServerTlsChoice } from '../core/pool/server-tls.ts';
-import type { ConsoleCredential, UserCredential } from '../core/pool/view.ts';
+import type { ConsoleCredential, PoolView, UserCredential } from '../core/pool/view.ts';
 import type { Fault } from '../postgres/adapter.ts';
 import type { Run } from '../runtime/controller.ts';
 import { consoleLogin } from './console-login.ts';
@@ -68,6 +68,17 @@ export function revokedUsers(
     return observation === undefined ? [] : engine.remembered(observation, listed);
   });
   return [...new Set(names)].sort();
+}
+
+/** The list as it is written, and which lists the running processes have read. */
+export function listsSeen(
+  { consoles }: Pick<Context, 'consoles'>,
+  { pods, userList }: PoolObjects,
+): NonNullable<PoolView['userList']> {
+  const seen = pods.flatMap(
+    (pod) => consoles.records.get(pod.metadata?.uid ?? '')?.observation?.userMarks ?? [],
+  );
+  return { before: userList?.text, seen };
 }
 
 /** The credentials with which the processes can be asked, or new ones where none are left. */

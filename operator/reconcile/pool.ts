@@ -34,7 +34,14 @@ import { lookAt, waitingKey } from './pool-look.ts';
 import { apply } from './pool-objects.ts';
 import { report, type Said, writeStatus } from './pool-report.ts';
 import { refusal, rowOf, type Share, shareOf } from './pool-share.ts';
-import { caMissing, consoleOf, credentialsOf, revokedUsers, usersToList } from './pool-users.ts';
+import {
+  caMissing,
+  consoleOf,
+  credentialsOf,
+  listsSeen,
+  revokedUsers,
+  usersToList,
+} from './pool-users.ts';
 import { replacing } from './roll.ts';
 import { sameJson } from './same.ts';
 import { seenFacts, serverFacts } from './server-facts.ts';
@@ -185,6 +192,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
       settings,
       users: listed,
       revoked: revokedUsers(context, objects, [...listed.map((u) => u.name), console.user]),
+      userList: listsSeen(context, objects),
       leaving: leaving.view,
       console,
       maxClientConn: counted.limit.max,

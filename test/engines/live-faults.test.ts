@@ -159,6 +159,23 @@ test('the user list proves itself by its mark, and marks of earlier lists stay l
   });
 });
 
+test('a list that comes again has to be read again: who was locked out meanwhile gets in, who was let in is locked out', async () => {
+  const { name } = batch;
+  await withPooler(holderConfig(postgres, shapes.user), async (pooler) => {
+    for (let round = 0; round < 2; round++) {
+      const without = pooler.writeUsers([web], [name]);
+      assert.equal((await pooler.observe()).userMarks.includes(without), false);
+      await pooler.reload();
+      assert.ok((await pooler.observe()).userMarks.includes(without));
+      await assert.rejects(whoAmI(pooler.port, batch, 'a'), /SASL/);
+      const withIt = pooler.writeUsers([web, batch]);
+      assert.equal((await pooler.observe()).userMarks.includes(withIt), false);
+      await pooler.reload();
+      assert.equal(await whoAmI(pooler.port, batch, 'a'), 'batch in a');
+    }
+  });
+});
+
 test('a user who only leaves the list still logs in, and a revoked one does not', async () => {
   await withPooler(holderConfig(postgres, shapes.user), async (pooler) => {
     assert.equal(await whoAmI(pooler.port, batch, 'a'), 'batch in a');

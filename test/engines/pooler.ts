@@ -87,9 +87,11 @@ export async function startPooler(
     current = text;
     put('pooler.ini', text);
   };
+  let written: string | undefined;
   const writeUsers = (list: readonly UserSecret[], revoked: readonly string[] = []) => {
     const all = [adminUser, statsUser, ...list];
-    const { text, markUser } = pgbouncer.renderUserList(all, seed, revoked);
+    const { text, markUser } = pgbouncer.renderUserList(all, seed, { revoked, before: written });
+    written = text;
     put('users.txt', text);
     return markUser;
   };

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { EngineError } from '../../operator/engines/engine.ts';
+import { hashOf } from '../../operator/engines/pgbouncer/mark.ts';
 import {
   renderUserList,
   revokedOf,
@@ -25,7 +27,7 @@ test('the mark is the last line, and stands for everything before it', () => {
   const [a, b, mark, end] = text.split('\n');
   assert.equal(a, '"a" "z"');
   assert.equal(b, '"b" "x""y"');
-  assert.match(mark ?? '', /^"spillway-mark-[0-9a-f]{16}" "[0-9a-f]{64}"$/);
+  assert.match(mark ?? '', /^"spillway-mark-1-[0-9a-f]{16}" "[0-9a-f]{64}"$/);
   assert.equal(end, '');
   assert.equal(userMarkOf(text), markUser);
 });
@@ -51,8 +53,34 @@ test('another seed gives another mark, so that the name tells nothing of the pas
   assert.notEqual(renderUserList(list, 's').markUser, renderUserList(list, 't').markUser);
 });
 
+test('a list that says again what an older one said has another mark, and one that says what is written has the same', () => {
+  const a = [{ name: 'a', secret: 'x' }];
+  const b = [{ name: 'b', secret: 'x' }];
+  const first = renderUserList(a, 's');
+  const second = renderUserList(b, 's', { before: first.text });
+  const third = renderUserList(a, 's', { before: second.text });
+  const marks = [first, second, third].map(({ markUser }) => markUser);
+  assert.deepEqual(
+    marks.map((mark) => mark.replace(/[0-9a-f]{16}$/, '')),
+    ['spillway-mark-1-', 'spillway-mark-2-', 'spillway-mark-3-'],
+  );
+  assert.deepEqual(renderUserList(a, 's', { before: third.text, seen: marks }), third);
+  // Where the list was lost, what the processes have read tells how far it was.
+  const lost = renderUserList(a, 's', { seen: marks });
+  assert.match(lost.markUser, /^spillway-mark-4-/);
+  assert.equal(userMarkOf(lost.text), lost.markUser);
+  // A list of before there were serials stays as it is.
+  const body = first.text.split('\n')[0];
+  const old = `spillway-mark-${hashOf(`s\n${body}\n`)}`;
+  const secret = createHmac('sha256', 's').update(old).digest('hex');
+  const before = `${body}\n"${old}" "${secret}"\n`;
+  assert.deepEqual(renderUserList(a, 's', { before }), { text: before, markUser: old });
+});
+
 test('a revoked user stays with a secret that nobody has, unless the list names it again', () => {
-  const { text } = renderUserList([{ name: 'a', secret: 'x' }], 's', ['gone', 'a', 'gone']);
+  const { text } = renderUserList([{ name: 'a', secret: 'x' }], 's', {
+    revoked: ['gone', 'a', 'gone'],
+  });
   assert.match(text, /^"a" "x"\n"gone" "[0-9a-f]{64}"\n"spillway-mark-/);
   assert.equal(text.split('\n').length, 4);
 });
@@ -89,7 +117,7 @@ test('who can log in is read back from a list: neither the mark nor who was revo
     { name: 'shop', secret: 'a "quoted" secret' },
     { name: 'o"hara', secret: 'x' },
   ];
-  const { text } = renderUserList(users, 'seed', ['gone']);
+  const { text } = renderUserList(users, 'seed', { revoked: ['gone'] });
   assert.deepEqual([...usersOf(text, 'seed')].sort(), ['o"hara', 'shop']);
   assert.deepEqual(revokedOf(text, 'seed'), ['gone']);
 });

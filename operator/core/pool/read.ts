@@ -36,6 +36,7 @@ export interface PoolObjects {
 }
 
 export interface ReadUserList {
+  readonly text: string;
   /** A process that shows this user has read the list. */
   readonly mark: string;
   /** Who can log in with it. */

@@ -66,6 +66,8 @@ export interface PoolView {
    * secret that nobody has, or PgBouncer would go on letting them in. See `Engine.remembered`.
    */
   readonly revoked?: readonly string[];
+  /** The list of users as it is written, and the marks of lists that running processes show. */
+  readonly userList?: { readonly before: string | undefined; readonly seen: readonly string[] };
   /** Clients wait in the pods: none may go. */
   readonly paused?: boolean;
   /** Entries that the spec names no more and whose clients are still there. */

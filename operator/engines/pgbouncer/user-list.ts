@@ -4,8 +4,8 @@
  * and the last line is a user whose name shows in the console only when all before it was read.
  */
 import { createHmac } from 'node:crypto';
-import { EngineError, type UserList, type UserSecret } from '../engine.ts';
-import { formatUserMark, isUserMark } from './mark.ts';
+import { EngineError, type UserList, type UserListOptions, type UserSecret } from '../engine.ts';
+import { formatUserMark, isUserMark, serialOfUserMark } from './mark.ts';
 import { checkSecret, checkUserName, insist, userListLine } from './quote.ts';
 
 /** A Secret holds at most 1 MiB. */
@@ -22,7 +22,7 @@ const maxListBytes = 900 * 1024;
 export function renderUserList(
   users: readonly UserSecret[],
   seed: string,
-  revoked: readonly string[] = [],
+  { revoked = [], before, seen = [] }: UserListOptions = {},
 ): UserList {
   if (seed === '') throw new EngineError('ConfigInvalid', 'seed', 'must not be empty');
   const listed = new Set(users.map(({ name }) => name));
@@ -46,8 +46,15 @@ export function renderUserList(
     return `${userListLine(name, secret)}\n`;
   });
   const body = lines.join('');
-  const markUser = formatUserMark(body, seed);
-  const text = `${body}${userListLine(markUser, nobodys(seed, markUser))}\n`;
+  const written = before === undefined ? undefined : userMarkOf(before);
+  const marked = (serial: number): UserList => {
+    const markUser = formatUserMark(serial, body, seed);
+    return { text: `${body}${userListLine(markUser, nobodys(seed, markUser))}\n`, markUser };
+  };
+  const same = marked(written === undefined ? 0 : serialOfUserMark(written));
+  const newest = Math.max(0, ...[...seen, written ?? ''].map(serialOfUserMark));
+  const list = written !== undefined && same.text === before ? same : marked(newest + 1);
+  const { text } = list;
   const size = Buffer.byteLength(text);
   if (size > maxListBytes) {
     throw new EngineError(
@@ -56,7 +63,7 @@ export function renderUserList(
       `the user list would have ${size} bytes, at most ${maxListBytes} fit: list fewer users`,
     );
   }
-  return { text, markUser };
+  return list;
 }
 
 /** The mark user of a list that we have written, or undefined. */

@@ -15,7 +15,7 @@ export function userListSecret(view: PoolView, engine: Engine): Manifest {
       ...listedUsers(view).map((user) => ({ name: user.name, secret: user.password })),
     ],
     console.markSecret,
-    view.revoked ?? [],
+    { revoked: view.revoked ?? [], ...view.userList },
   );
   checkSize('the user list', list.text, 'list fewer users');
   return {
