@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ConnectionBudgetSpec } from '../api/connection-budget.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { isConfirmed } from '../core/ledger/state.ts';
 import { type Access, sharedFault } from '../core/pool/access.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
@@ -38,8 +39,9 @@ export function caMissing(namespace: string, { ca }: ServerTlsChoice): Fault {
 }
 
 /**
- * Users that the list may name. Where users are the axis, one is listed only when every live process bounds it; who
- * is listed already stays, because taking a user out ends its clients.
+ * Users that the list may name. Where users are the axis, one is listed only when every live process bounds it, which
+ * has then read a file with a cap for it; who is listed already stays, because taking a user out ends its clients. What
+ * a process says it runs with does not tell: that of a user who was locked out is not counted until somebody can log in.
  */
 export function usersToList(
   context: Context,
@@ -52,7 +54,11 @@ export function usersToList(
   const running = readHolders(objects, axis, context.engine).filter((h) => h.pod !== undefined);
   const bounded = (user: string) =>
     running.every(
-      (h) => h.observation?.caps.some((c) => c.name === user && c.connections > 0) === true,
+      ({ file, ...h }) =>
+        file !== undefined &&
+        file !== 'unreadable' &&
+        isConfirmed({ ...h, file }) &&
+        file.caps.some(({ name, connections }) => name === user && connections > 0),
     );
   return users.filter((user) => listed.has(user.name) || bounded(user.name));
 }
