@@ -256,7 +256,7 @@ function nextGrant(facts: Facts): GrantRecord | undefined {
     return { holder: name, connections, generation: newest + 1, pods: most };
   }
   if (grant === undefined || file === undefined || file === 'unreadable') return grant;
-  if (!live || !proven || !isRecorded(facts)) return grant;
+  if (gone || !live || !proven || !isRecorded(facts)) return grant;
   const connections = mostNow * eachOf(file);
   if (connections >= grant.connections && mostNow >= podsOf(grant)) return grant;
   if (connections > grant.connections) return grant;
