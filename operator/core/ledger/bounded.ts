@@ -111,7 +111,7 @@ export function planBoundedLedger(
 /** Server connections that all pods together may have open now, or at any moment without another write of ours. */
 export function boundedCharge({ grant, file, pods, workload }: SharedReading): number {
   const counted = Math.max(pods.length, mostPods(workload?.replicas ?? 0), podsOf(grant));
-  return Math.max(grant?.connections ?? 0, heldBy(pods, file, counted));
+  return Math.max(grant?.connections ?? 0, heldBy(pods, file, counted, grant));
 }
 
 /** See `BoundedPlan.mayRoll`; true for pods that are not those of a Deployment. */
@@ -174,7 +174,7 @@ function planWith(state: BoundedState, live: boolean): BoundedPlan {
     perPod: Array.from({ length: target }, () => Math.max(each, entries.length)),
     unproven: unproven.map(({ name }) => name).sort(),
     stranded: [],
-    charged: Math.max(grant?.connections ?? 0, heldBy(pods, file, mostNow)),
+    charged: Math.max(grant?.connections ?? 0, heldBy(pods, file, mostNow, grant)),
     settled:
       unproven.length === 0 &&
       atGoal &&
@@ -325,14 +325,17 @@ function nextReplicas({ state, running, target, recorded }: Facts): number {
   return Math.max(running, Math.min(target, replicasWithin(podsOf(grant))));
 }
 
-/** What pods hold, and what others that may come could. */
+/** What pods hold, and what others that may come could. Who has not proven its file may have all that was granted. */
 function heldBy(
   pods: readonly HolderState[],
   file: FileState | undefined,
   counted: number,
+  grant: GrantRecord | undefined,
 ): number {
   const coming = Math.max(0, counted - pods.length);
-  return sum(pods.map(held)) + (coming === 0 ? 0 : coming * eachOf(file));
+  const least = eachGranted(grant);
+  const each = pods.map((pod) => (isProven(pod) ? held(pod) : Math.max(held(pod), least)));
+  return sum(each) + (coming === 0 ? 0 : coming * eachOf(file));
 }
 
 /** The most that a pod could have open while it changes from what it runs with to `caps`. */

@@ -296,6 +296,9 @@ test('what is charged are all pods that there can be, and more where more are th
   assert.equal(charge({ ...steady, workload: [3, 1], pods: [three, three] }), 21);
   assert.equal(charge({ ...steady, pods: [three, { said: [1, { a: 3 }, { a: 9 }] }] }), 21);
   assert.equal(charge({ ...steady, grant: [40, 5, 1], pods: [three] }), 40);
+  const unproven = { ...steady, file: [2, { a: 2 }] } as const;
+  assert.equal(charge({ ...unproven, pods: Array(7).fill(three) }), 21);
+  assert.equal(charge({ ...unproven, pods: Array(7).fill({}) }), 21);
   assert.equal(charge({}), 0);
 });
 
