@@ -5,6 +5,7 @@ import { boundOf } from '../core/ledger/bounded.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { axisNameOf } from '../core/plan-pool.ts';
 import { configApplied, type Finding, podsReady, withinBudget } from '../core/pool/findings.ts';
+import { isShared } from '../core/pool/holder-config.ts';
 import type { PoolObjects } from '../core/pool/read.ts';
 import { readProcesses } from '../core/pool/read-shared.ts';
 import { poolStatus } from '../core/pool/status.ts';
@@ -67,7 +68,13 @@ export async function writeStatus(
     target: ledger?.holders.pods ?? 0,
     existing: now.existing,
     ready: now.ready,
-    confirmed: confirmedOf(context, objects, states, ledger),
+    // Those that are ending are not what the pool has: others are there in their place.
+    confirmed: confirmedOf(
+      context,
+      objects,
+      isShared(pool.spec) ? states.filter(({ pod }) => pod?.terminating !== true) : states,
+      ledger,
+    ),
     toReplace: said.replacing?.count ?? 0,
     restartFor: said.replacing?.restartFor ?? [],
     draining: drainingNow(context, objects?.pods ?? []),

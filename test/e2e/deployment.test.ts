@@ -187,6 +187,11 @@ describe('a Deployment', { concurrency: 2 }, () => {
           assert.equal(metadata.annotations?.colour, 'blue');
         }
 
+        // Only a restart applies it, and the template says nothing of it.
+        before = names(await scene.pods('shop'));
+        await scene.patch(poolKind, 'shop', { spec: { parameters: { listen_backlog: '256' } } });
+        await replaced(scene, before);
+
         const scale = (n: number) =>
           kubectl(['scale', poolKind, 'shop', `--replicas=${n}`, `--namespace=${namespace}`]);
         await scale(3);

@@ -123,6 +123,9 @@ test('a new template is written paused, and goes on when there is room', () => {
   assert.equal(paused({ paused: false, template: 'another' }, true), true);
   assert.equal(paused({ paused: true, template: mark }, false), true);
   assert.equal(paused({ paused: true, template: mark }, true), false);
+  const waiting = { rollout: { mayRoll: true, live: { paused: true, template: mark } } };
+  const held = objects(shared({ ...waiting, paused: true })).get('deployment');
+  assert.equal(at(held, 'spec', 'paused'), true, 'clients wait in its pods');
 });
 
 test('a pod says which file it reads', () => {

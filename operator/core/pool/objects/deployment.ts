@@ -34,13 +34,14 @@ export function deployment(view: PoolView): Manifest | undefined {
 }
 
 /**
- * A new template brings as many pods again, so it is written paused, and waits until there is room for them. The
- * Deployment goes on keeping its pods meanwhile. Undefined: nothing is to be said, which the API server reads as false.
+ * A new template brings as many pods again, so it is written paused, and waits until there is room for them; and while
+ * clients wait in the pods, none is replaced. The Deployment goes on keeping its pods meanwhile. Undefined: nothing is
+ * to be said, which the API server reads as false.
  */
-function pausedOf({ rollout }: PoolView, template: Json): boolean | undefined {
+function pausedOf({ rollout, paused }: PoolView, template: Json): boolean | undefined {
   const live = rollout?.live;
   if (rollout === undefined || live === undefined) return undefined;
-  if (live.template !== markOf(template)) return true;
+  if (paused === true || live.template !== markOf(template)) return true;
   return live.paused ? !rollout.mayRoll : undefined;
 }
 
