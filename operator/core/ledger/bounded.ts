@@ -194,7 +194,7 @@ function planWith(state: BoundedState, live: boolean): BoundedPlan {
       live &&
       workload?.paused === true &&
       workload.seen &&
-      pods.length + replicas <= podsOf(grant) &&
+      mostAfterRoll(pods, replicas) <= podsOf(grant) &&
       eachOf(file) <= eachGranted(grant),
   };
 }
@@ -251,6 +251,7 @@ function nextGrant(facts: Facts): GrantRecord | undefined {
     return { holder: name, connections, generation: Math.max(recorded, newest), pods: mostNow };
   }
   if (gone && file === undefined && isRecorded(facts)) return undefined;
+  if (isLost(facts)) return grant && { ...grant, generation: newest + 1 };
   if (mayIssue(facts)) {
     const connections = most * sum(goal.values());
     return { holder: name, connections, generation: newest + 1, pods: most };
@@ -261,6 +262,16 @@ function nextGrant(facts: Facts): GrantRecord | undefined {
   if (connections >= grant.connections && mostNow >= podsOf(grant)) return grant;
   if (connections > grant.connections) return grant;
   return { ...grant, connections, pods: mostNow };
+}
+
+/**
+ * There is a grant and no file, though pods may run with what it said: it is written again under a new ticket for the
+ * same numbers, which is right also where only a cache does not show it.
+ */
+function isLost({ state, live, target, ...facts }: Facts): boolean {
+  const { grant, file, pods, mayRaise } = state;
+  if (grant === undefined || file !== undefined || (live && pods.length === 0)) return false;
+  return mayRaise && target > 0 && isRecorded({ state, live, target, ...facts });
 }
 
 /** Whether a new ticket is needed, and may be made. */
@@ -316,13 +327,26 @@ function nextFile(facts: Facts): Grant | undefined {
   return makeGrant(listOf(next), Math.max(least, file.generation + 1));
 }
 
-function nextReplicas({ state, running, target, recorded }: Facts): number {
-  const { grant, file, workload } = state;
+function nextReplicas({ state, live, running, target, recorded }: Facts): number {
+  const { grant, file, pods, workload } = state;
   if (target <= running) return target;
   if (grant === undefined || file === undefined || file === 'unreadable') return running;
   const isNew = (workload?.epoch ?? -1) < grant.generation && recorded <= grant.generation;
   if (!isNew || eachOf(file) > eachGranted(grant)) return running;
-  return Math.max(running, Math.min(target, replicasWithin(podsOf(grant))));
+  const replicas = Math.min(target, replicasWithin(podsOf(grant)));
+  // Pods that are still ending would be one too many; what is there to end, where there was nothing?
+  const isKnown = workload === undefined || (live && workload.seen);
+  const hasRoom = isKnown && mostAfterRoll(pods, replicas) <= podsOf(grant);
+  return hasRoom ? Math.max(running, replicas) : running;
+}
+
+/**
+ * Pods that there may be in the end of a rollout that is under way or begins now: first those that lack may come of the
+ * old template, and then as many of the new one.
+ */
+function mostAfterRoll(pods: readonly HolderState[], replicas: number): number {
+  const ending = pods.filter(({ pod }) => pod?.terminating === true).length;
+  return ending + Math.max(pods.length - ending, replicas) + replicas;
 }
 
 /** What pods hold, and what others that may come could. Who has not proven its file may have all that was granted. */

@@ -4,7 +4,7 @@
 import type { GrantRecord, PoolAllotment } from '../../../operator/api/connection-pool.ts';
 import type { BoundedPoolInput, planBoundedLedger } from '../../../operator/core/ledger/bounded.ts';
 import type { FileState, HolderState, Observation } from '../../../operator/core/ledger/state.ts';
-import { replicasFor } from '../../../operator/core/sizing/most-pods.ts';
+import { mostPods, replicasFor } from '../../../operator/core/sizing/most-pods.ts';
 import type { CapEntry } from '../../../operator/engines/engine.ts';
 
 export type Planner = typeof planBoundedLedger;
@@ -92,9 +92,10 @@ export class Model {
     }));
   }
 
-  /** What runs may open; and what is written down for it. */
+  /** What runs may open, or could with all the pods that there can be; and what is written down for it. */
   get open(): number {
-    return this.pods.reduce((sum, pod) => sum + total(pod.caps), 0);
+    const running = this.pods.reduce((sum, pod) => sum + total(pod.caps), 0);
+    return Math.max(running, mostPods(this.workload.replicas) * total(this.files.caps));
   }
 
   get granted(): number {

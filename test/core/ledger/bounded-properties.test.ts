@@ -66,13 +66,6 @@ const faults: Readonly<Record<string, Planner>> = {
         return { ...pod, observation: said, asked: true };
       }),
     }),
-  'file and replicas are raised within the grant, whichever ticket they have recorded': (input) => {
-    const plan = planBoundedLedger(input);
-    const newest = Math.max(input.fileEpoch, input.workload?.epoch ?? 0) + 1;
-    const grants = input.grants.map((g) => ({ ...g, generation: newest }));
-    const { files, replicas } = planBoundedLedger({ ...input, grants }).holders;
-    return { ...plan, holders: { ...plan.holders, files, replicas } };
-  },
   'pods that are ending are not counted': (input) =>
     planBoundedLedger({
       ...input,

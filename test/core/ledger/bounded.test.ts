@@ -239,6 +239,11 @@ const cases: readonly (readonly [string, BoundedState, ReturnType<typeof short>]
     { grant: [[15, 5, 2]], file: [], replicas: 2, epoch: 1 },
   ],
   [
+    'with the numbers that it had, also where less is allotted by now: a cache may not show it',
+    state({ grant: [15, 5, 1], workload: [2, 1], fileEpoch: 0, allotment: 10, live: false }),
+    { grant: [[15, 5, 2]], file: [], replicas: 2, epoch: 1 },
+  ],
+  [
     'and then says the same under another generation',
     state({ grant: [15, 5, 2], pods: [three, three], workload: [2, 1], fileEpoch: 0 }),
     { grant: [[15, 5, 2]], file: [[2, { a: 3 }]], replicas: 2, epoch: 2 },
@@ -286,6 +291,7 @@ test('a new template waits for room: as many pods come as there are replicas', (
   assert.equal(rolls([three, three]), true);
   assert.equal(rolls([three, three, ending]), true);
   assert.equal(rolls([three, three, ending, ending]), false);
+  assert.equal(rolls([three, ending, ending]), false, 'one that lacks comes of the old template');
   assert.equal(rolls([three, three], false), false);
 });
 
