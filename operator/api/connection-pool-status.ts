@@ -37,11 +37,17 @@ export const poolSizing = fields({
 export type PoolSizing = z.infer<typeof poolSizing>;
 
 export const grantRecord = fields({
-  holder: described(text(253), 'The pooler process: pod name and process number.'),
+  holder: described(
+    text(253),
+    'The pooler process: pod name and process number. With `pooler.workload: Deployment` the file that all pods read.',
+  ),
   connections: counted('Server connections that the process may hold.'),
   generation: counted(
     'Generation of the file that may first use the grant: a file at or past it has used or returned it.',
   ),
+  pods: counted(
+    'With `pooler.workload: Deployment`: the most pods that there can be. Each may hold connections divided by pods.',
+  ).optional(),
 });
 export type GrantRecord = z.infer<typeof grantRecord>;
 

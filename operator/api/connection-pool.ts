@@ -16,6 +16,7 @@ import {
   sameTarget,
 } from './postgres-target.ts';
 import { tls } from './tls.ts';
+import { podsAtOnce, podsAtOnceCel } from './workload.ts';
 
 export type { Workload, WorkloadKind } from './clients.ts';
 export * from './connection-pool-status.ts';
@@ -119,24 +120,25 @@ export const connectionPoolSpec = ruled(
       'users is needed, because neither an endpoint nor a StatefulSet says who may log in, and with the database "*" connections are counted by user: list each role with the Secret that has its password',
   },
   {
-    cel: `!has(self.sizing.max) || self.sizing.max >= ${entries}`,
-    holds: ({ sizing, users, databases }) =>
+    cel: `!has(self.sizing.max) || self.sizing.max >= ${podsAtOnceCel('1')} * ${entries}`,
+    holds: ({ sizing, users, databases, pooler: { workload } }) =>
       sizing.max === undefined ||
       sizing.max >=
-        (databases.some((d) => d.name === '*') ? (users?.length ?? 1) : databases.length),
+        podsAtOnce(workload, 1) *
+          (databases.some((d) => d.name === '*') ? (users?.length ?? 1) : databases.length),
     message:
-      'sizing.max must be at least the number of databases (with "*": of users), because each needs a connection of its own: raise it, or list fewer',
+      'sizing.max must be at least the number of databases (with "*": of users), because each needs a connection of its own, and three times that with pooler.workload Deployment, of which one replica can be three pods: raise it, or list fewer',
   },
   {
-    cel: `!has(self.sizing.max) || !has(self.pooler.autoscaling) || self.sizing.max >= self.pooler.autoscaling.maxReplicas * ${entries}`,
-    holds: ({ sizing, users, databases, pooler: { autoscaling } }) =>
+    cel: `!has(self.sizing.max) || !has(self.pooler.autoscaling) || self.sizing.max >= ${podsAtOnceCel('self.pooler.autoscaling.maxReplicas')} * ${entries}`,
+    holds: ({ sizing, users, databases, pooler: { autoscaling, workload } }) =>
       sizing.max === undefined ||
       autoscaling === undefined ||
       sizing.max >=
-        autoscaling.maxReplicas *
+        podsAtOnce(workload, autoscaling.maxReplicas) *
           (databases.some((d) => d.name === '*') ? (users?.length ?? 1) : databases.length),
     message:
-      'pooler.autoscaling.maxReplicas is more than sizing.max allows, because each pod needs a connection for each database (with "*": for each user): raise sizing.max or lower maxReplicas',
+      'pooler.autoscaling.maxReplicas is more than sizing.max allows, because each pod (of a Deployment: each of 2 × maxReplicas + 1) needs a connection for each database (with "*": for each user): raise sizing.max or lower maxReplicas',
   },
   {
     cel: `!has(self.sizing.min) || !has(self.postgres.endpoint) || !has(self.postgres.endpoint.maxConnections) || self.sizing.min <= self.postgres.endpoint.maxConnections - (has(self.postgres.endpoint.reservedConnections) ? self.postgres.endpoint.reservedConnections : ${DEFAULT_RESERVED})`,
@@ -157,14 +159,15 @@ export const connectionPoolSpec = ruled(
       'databases: user must be one of users, because its password is read from there: list it in users with its Secret',
   },
   {
-    cel: 'self.databases.all(d, !has(d.max) || (d.max >= self.pooler.replicas && (!has(self.pooler.autoscaling) || d.max >= self.pooler.autoscaling.maxReplicas)))',
-    holds: ({ databases, pooler: { replicas, autoscaling } }) =>
+    cel: `self.databases.all(d, !has(d.max) || (d.max >= ${podsAtOnceCel('self.pooler.replicas')} && (!has(self.pooler.autoscaling) || d.max >= ${podsAtOnceCel('self.pooler.autoscaling.maxReplicas')})))`,
+    holds: ({ databases, pooler: { replicas, autoscaling, workload } }) =>
       databases.every(
         ({ max = Number.POSITIVE_INFINITY }) =>
-          max >= replicas && (autoscaling === undefined || max >= autoscaling.maxReplicas),
+          max >= podsAtOnce(workload, replicas) &&
+          (autoscaling === undefined || max >= podsAtOnce(workload, autoscaling.maxReplicas)),
       ),
     message:
-      'databases: max must be at least the number of pods (pooler.replicas, pooler.autoscaling.maxReplicas), because each pod needs a connection for each database: raise it, or have fewer pods',
+      'databases: max must be at least the number of pods (pooler.replicas, pooler.autoscaling.maxReplicas; of a Deployment twice that and one), because each pod needs a connection for each database: raise it, or have fewer pods',
   },
   {
     cel: '!has(self.sizing.min) || self.databases.exists(d, !has(d.max)) || self.sizing.min <= self.databases.map(d, d.max).sum()',

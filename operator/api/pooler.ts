@@ -77,6 +77,14 @@ const poolerFields = fields({
     z.enum(['pgbouncer']).default('pgbouncer'),
     'The pooler that runs in the pods.',
   ),
+  workload: described(
+    ruled(z.enum(['StatefulSet', 'Deployment']), {
+      cel: 'self == oldSelf',
+      message:
+        'pooler.workload is immutable, because pods of the old one may still hold connections: create a new ConnectionPool with the other workload, lead the applications there, and delete this one',
+    }).default('StatefulSet'),
+    'What keeps the pods. With StatefulSet each pod has a file and a part of the budget of its own, which it keeps: the budget holds exactly. With Deployment a pod that is lost is replaced at once, under another name, and all pods have one file: what each may open is the budget divided by the most pods that there can be, 2 × replicas + 1, so that fewer connections are in use.',
+  ),
   replicas: described(
     z.int().min(0).max(100).default(2),
     'Pooler pods. The budget is divided over them, so more pods never mean more connections.',

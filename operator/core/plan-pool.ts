@@ -3,11 +3,12 @@ import type { AllotmentRecord } from '../api/connection-budget.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { CapAxis, Engine } from '../engines/engine.ts';
 import type { Fault, ServerFacts } from '../postgres/adapter.ts';
+import { mayRollWith, planBoundedLedger } from './ledger/bounded.ts';
 import { type Grant, renewed } from './ledger/grant.ts';
 import type { HolderPlan } from './ledger/holders.ts';
 import { olderEpochs, type PoolLedgerPlan, planPoolLedger } from './ledger/pool.ts';
-import { holderConfig, holderIdentity } from './pool/holder-config.ts';
-import { holderName, podName } from './pool/names.ts';
+import { holderConfig, holderIdentity, isShared, sharedIdentity } from './pool/holder-config.ts';
+import { holderName, podName, sharedHolder } from './pool/names.ts';
 import {
   fileTexts,
   type PoolObjects,
@@ -15,6 +16,7 @@ import {
   readHolders,
   readWorkload,
 } from './pool/read.ts';
+import { readRollout, readShared } from './pool/read-shared.ts';
 import type {
   ConsoleCredential,
   HolderView,
@@ -64,6 +66,22 @@ export interface PoolInput {
 export function planPool(input: PoolInput, engine: Engine): PoolLedgerPlan {
   const { pool, row, objects, entries, pods, mayRaise, inParts } = input;
   const { status, metadata } = pool;
+  if (isShared(pool.spec)) {
+    const wanted = pods;
+    const reading = readShared(objects, input.axis, engine, input.live);
+    const { grant: _, ...there } = reading;
+    return planBoundedLedger({
+      ...there,
+      taken: status.allotment,
+      grants: status.grants ?? [],
+      row,
+      wanted,
+      entries,
+      sizes: entrySizes(pool.spec),
+      name: sharedHolder(metadata.name),
+      mayRaise,
+    });
+  }
   const workload = readWorkload(objects.statefulSet);
   return planPoolLedger({
     taken: status.allotment,
@@ -120,7 +138,9 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
   const { pool, ledger, objects } = input;
   const { namespace, name, uid } = pool.metadata;
   const workload = readWorkload(objects.statefulSet);
-  const older = olderEpochs(ledger.epoch, workload, input.podEpochs);
+  const shared = isShared(pool.spec);
+  const older = shared ? [] : olderEpochs(ledger.epoch, workload, input.podEpochs);
+  const live = readRollout(objects.deployment);
   const draft: PoolView = {
     identity: { namespace, name, uid },
     spec: pool.spec,
@@ -131,12 +151,15 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
     maxClientConn: input.maxClientConn,
     ...(input.sharers === undefined ? {} : { sharers: input.sharers }),
     holders: ledger.files.map(({ ordinal, grant }) => ({
-      ...holderIdentity(name, ordinal),
+      ...(shared ? sharedIdentity(name) : holderIdentity(name, ordinal)),
       grant,
       olderEpochs: older,
     })),
     replicas: Math.max(ledger.replicas, input.keepReplicas ?? 0),
     epoch: ledger.epoch,
+    ...(shared
+      ? { rollout: { ...(live === undefined ? {} : { live }), mayRoll: mayRollWith(ledger) } }
+      : {}),
     ...(input.caVersion === undefined ? {} : { caVersion: input.caVersion }),
     users: input.users,
     revoked: input.revoked,

@@ -16,10 +16,12 @@ import { type HolderPlan, planHolders } from './ledger/holders.ts';
 import type { HolderState, WorkloadState } from './ledger/state.ts';
 import { type AxisOf, axisOf, viewOf } from './plan-pool.ts';
 import { type Root, rootsOf } from './plan-roots.ts';
+import { settledBounded } from './plan-settled.ts';
 import { type Access, accessOf, type PoolUser, sharedFault } from './pool/access.ts';
 import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
 import { shareTooSmall } from './pool/findings.ts';
+import { isShared } from './pool/holder-config.ts';
 import { holderName, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
@@ -275,6 +277,7 @@ function ownText({ budget, pool }: ReadPool): string {
 
 /** The ledger's steps for a new pool, each taken as soon as it is permitted, until nothing is left to do. */
 function settled(pool: ConnectionPool, allotment: number, entries: readonly string[]): HolderPlan {
+  if (isShared(pool.spec)) return settledBounded(pool, allotment, entries);
   let holders: HolderState[] = [];
   let workload: WorkloadState = { replicas: 0, epoch: 0, seen: true };
   for (;;) {

@@ -109,7 +109,8 @@ export interface HolderConfig {
   readonly sharers?: number;
   /** Clients that this process accepts. The admin console is not counted against it. */
   readonly maxClientConnections: number;
-  readonly peerId: number;
+  /** Absent: it has no peers that could tell it from others, and none of them finds it. */
+  readonly peerId?: number;
   /** All processes of the pool; the own one may be among them. */
   readonly peers: readonly Peer[];
   readonly admin: { readonly adminUser: string; readonly statsUser: string };

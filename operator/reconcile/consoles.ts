@@ -16,10 +16,16 @@ import {
   secondsUntilAsk,
 } from '../core/pool/asking.ts';
 import { POOL_LABEL, TOUCHED_ANNOTATION } from '../core/pool/labels.ts';
-import { fileKey, holderName, namesOf } from '../core/pool/names.ts';
+import { fileKey, namesOf } from '../core/pool/names.ts';
 import { USER_LIST_KEY } from '../core/pool/paths.ts';
 import { isPauseWanted, nextPauseStep, pauseEnd, pauseStateOf } from '../core/pool/pause.ts';
-import { type ConsoleRecord, dataOf, epochOfPod, podAddress } from '../core/pool/read.ts';
+import {
+  type ConsoleRecord,
+  dataOf,
+  epochOfPod,
+  holderOfPod,
+  podAddress,
+} from '../core/pool/read.ts';
 import type { CapAxis, Console, ConsoleAddress, Engine, Observation } from '../engines/engine.ts';
 import type { Client } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
@@ -345,7 +351,7 @@ export class Consoles {
   #filesOf(namespace: string, pool: string, pod: KubeObject) {
     const { engine, world } = this.#options;
     const names = namesOf(pool);
-    const key = fileKey(holderName(pod.metadata.name), poolUidOf(pod), epochOfPod(pod));
+    const key = fileKey(holderOfPod(pod), poolUidOf(pod), epochOfPod(pod));
     const text = dataOf(world.configMaps.get(namespace, names.configMap))[key];
     const file = text === undefined ? undefined : engine.readHolderFile(text);
     if (text === undefined || file === undefined || 'error' in file) return undefined;

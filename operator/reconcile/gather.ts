@@ -2,8 +2,10 @@
 import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { boundedCharge } from '../core/ledger/bounded.ts';
 import { charge } from '../core/ledger/state.ts';
 import { type AxisOf, axisNameOf, axisOf } from '../core/plan-pool.ts';
+import { isShared } from '../core/pool/holder-config.ts';
 import { isOwnedBy } from '../core/pool/labels.ts';
 import { comesTooLate } from '../core/pool/late.ts';
 import { namesOf } from '../core/pool/names.ts';
@@ -16,6 +18,7 @@ import {
   type ReadUserList,
   readHolders,
 } from '../core/pool/read.ts';
+import { readShared } from '../core/pool/read-shared.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Context } from './context.ts';
@@ -51,7 +54,9 @@ export function objectsOf({ world, consoles, engine }: Context, pool: Connection
     uid,
     grants: pool.status.grants ?? [],
     configMap: own(world.configMaps.get(namespace, names.configMap)),
+    workload: pool.spec.pooler.workload,
     statefulSet: own(world.statefulSets.get(namespace, names.statefulSet)),
+    deployment: own(world.deployments.get(namespace, names.deployment)),
     pods: world.podsOf(namespace, name).filter((pod) => poolUidOf(pod) === uid),
     consoles: consoles.records,
     userList: userListOf(
@@ -107,7 +112,9 @@ export function isLate(pool: KubeObject, budget: KubeObject | undefined): boolea
 /** The sum of the charges of a pool's holders; infinite when one is unknown. */
 export function chargeOf(context: Context, pool: ConnectionPool, axis: AxisOf): number {
   const which = axis.ok ? axis.axis : axisNameOf(pool.spec);
-  const holders = readHolders(objectsOf(context, pool), which, context.engine);
+  const objects = objectsOf(context, pool);
+  if (isShared(pool.spec)) return boundedCharge(readShared(objects, which, context.engine, false));
+  const holders = readHolders(objects, which, context.engine);
   return holders.reduce((total, holder) => total + charge(holder), 0);
 }
 

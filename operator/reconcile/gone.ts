@@ -92,6 +92,7 @@ async function answer(
       const names = namesOf(name);
       for (const [{ type }, object] of [
         [world.statefulSets, names.statefulSet],
+        [world.deployments, names.deployment],
         [world.configMaps, names.configMap],
       ] as const) {
         const live = await client.get(type, { namespace, name: object }, call);

@@ -1,6 +1,7 @@
 // What there is of a pool as the API server has it now. A cache may be behind, each by itself: it proves neither that a
 // pod is gone nor that it is the one from before, and capacity is taken back on proof only.
 import type { ConnectionPool } from '../api/resources.ts';
+import { isShared } from '../core/pool/holder-config.ts';
 import { POOL_UID_LABEL } from '../core/pool/labels.ts';
 import { namesOf } from '../core/pool/names.ts';
 import type { PoolObjects } from '../core/pool/read.ts';
@@ -9,7 +10,7 @@ import type { Run } from '../runtime/controller.ts';
 import type { Context } from './context.ts';
 import { objectsOf, ownedBy } from './gather.ts';
 import type { Shelf } from './shelf.ts';
-import { trimOwned, trimPod, trimStatefulSet } from './trim.ts';
+import { trimDeployment, trimOwned, trimPod, trimStatefulSet } from './trim.ts';
 
 /**
  * Three requests, one after the other, each answered from the newest state: the files, then the workload, then the
@@ -31,7 +32,9 @@ export async function readLive(
     return live === undefined ? undefined : newest(shelf.get(namespace, object), live, trim);
   };
   const configMap = await get(world.configMaps, names.configMap, trimOwned);
-  const statefulSet = await get(world.statefulSets, names.statefulSet, trimStatefulSet);
+  const workload = isShared(pool.spec)
+    ? { deployment: await get(world.deployments, names.deployment, trimDeployment) }
+    : { statefulSet: await get(world.statefulSets, names.statefulSet, trimStatefulSet) };
   const labelSelector = `${POOL_UID_LABEL}=${uid}`;
   const { items } = await client.list(podType, { namespace, labelSelector, ...call });
   const pods = items.map((pod) =>
@@ -40,7 +43,8 @@ export async function readLive(
   return {
     ...objectsOf(context, pool),
     configMap: ownedBy(pool, configMap),
-    statefulSet: ownedBy(pool, statefulSet),
+    statefulSet: ownedBy(pool, workload.statefulSet),
+    deployment: ownedBy(pool, workload.deployment),
     pods,
   };
 }

@@ -4,7 +4,8 @@ import type { ConnectionPool } from '../api/resources.ts';
 import { queryWaitTimeoutOf } from '../core/clients/plan.ts';
 import type { Finding } from '../core/pool/findings.ts';
 import { pauseEnd, pauseFinding, pauseStateOf } from '../core/pool/pause.ts';
-import { type PoolObjects, readWorkload } from '../core/pool/read.ts';
+import type { PoolObjects } from '../core/pool/read.ts';
+import { workloadOf } from '../core/pool/read-shared.ts';
 import { after, type Outcome } from '../runtime/controller.ts';
 import type { Context } from './context.ts';
 
@@ -13,7 +14,7 @@ const MARGIN_SECONDS = 0.05;
 
 /** Clients wait in the pods, and those of a pod that goes would be lost: no pod is taken away before the end. */
 export function heldPods(pool: ConnectionPool, objects: PoolObjects): ConnectionPool {
-  const running = readWorkload(objects.statefulSet)?.replicas ?? 0;
+  const running = workloadOf(objects)?.replicas ?? 0;
   if (running <= pool.spec.pooler.replicas) return pool;
   const pooler = { ...pool.spec.pooler, replicas: running };
   return { ...pool, spec: { ...pool.spec, pooler } };

@@ -6,7 +6,10 @@ import { drainPodOf } from '../core/drain/read-pod.ts';
 import { takeAllotment } from '../core/ledger/allotments.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { planPool } from '../core/plan-pool.ts';
-import { type PoolObjects, readWorkload } from '../core/pool/read.ts';
+import { isShared } from '../core/pool/holder-config.ts';
+import type { PoolObjects } from '../core/pool/read.ts';
+import { workloadOf } from '../core/pool/read-shared.ts';
+import { mostPods } from '../core/sizing/most-pods.ts';
 import type { CapAxis } from '../engines/engine.ts';
 import { keyOf } from '../kube/types.ts';
 import type { Run } from '../runtime/controller.ts';
@@ -58,8 +61,10 @@ function lookWith(context: Context, input: LookInput, objects: PoolObjects, live
   const { pool, row, axis, paused } = input;
   const kept = paused ? heldPods(pool, objects) : pool;
   const wantedPods = kept.spec.pooler.replicas;
-  const replicas = readWorkload(objects.statefulSet)?.replicas ?? 0;
-  const there = objects.pods.map((pod) => drainPodOf(pod));
+  const replicas = workloadOf(objects)?.replicas ?? 0;
+  // The Deployment's own controller ends the pods that are too many.
+  const shared = isShared(pool.spec);
+  const there = shared ? [] : objects.pods.map((pod) => drainPodOf(pod));
   const pods = podsMeanwhile(wantedPods, replicas, there);
   const leaving = leavingOf(context, {
     pool,
@@ -67,7 +72,7 @@ function lookWith(context: Context, input: LookInput, objects: PoolObjects, live
     axis,
     entries: input.entries,
     connections: takeAllotment(pool.status.allotment, row).connections,
-    pods,
+    pods: shared ? mostPods(pods) : pods,
   });
   const { entries } = leaving;
   const mayRaise = allAsked(context, pool);

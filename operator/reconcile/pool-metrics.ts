@@ -184,13 +184,21 @@ function viewOf(key: string, record: PoolRecord, world: Pick<World, 'pools'>, no
       seen,
       counted: record.counted,
       status,
-      rates: ratesOf(intervals, granted(status)),
+      rates: ratesOf(intervals, inReach(status)),
     },
   ];
 }
 
 function granted({ grants = [] }: ConnectionPoolStatus): number {
   return grants.reduce((total, grant) => total + grant.connections, 0);
+}
+
+/** Of a grant that is for more pods than run, what those that run can open. */
+function inReach({ grants = [], replicas = 0 }: ConnectionPoolStatus): number {
+  return grants.reduce((total, { connections, pods }) => {
+    const part = pods === undefined || pods === 0 ? 1 : Math.min(1, replicas / pods);
+    return total + connections * part;
+  }, 0);
 }
 
 function sum(seen: readonly Seen[], of: (seen: Seen) => number): number {

@@ -17,7 +17,7 @@ interface Applied {
 }
 
 /** Files and workload as the plan was made from them. */
-export type Planned = Pick<PoolObjects, 'configMap' | 'statefulSet'>;
+export type Planned = Pick<PoolObjects, 'configMap' | 'statefulSet' | 'deployment'>;
 
 /**
  * Objects that say nothing about capacity are written side by side; then the files, the list of users and the
@@ -32,7 +32,7 @@ export async function apply(
   planned: Planned,
   run: Run,
 ): Promise<Applied> {
-  const last = ['configMap', 'userListSecret', 'statefulSet'];
+  const last = ['configMap', 'userListSecret', 'statefulSet', 'deployment'];
   const first = objects.filter((o) => !last.includes(o.id));
   const results = await Promise.all(first.map((o) => ensure(context, pool, o, planned, run)));
   const fault = results.map((r) => r.fault).find((f) => f !== undefined);
@@ -54,7 +54,7 @@ function basisOf(
   planned: Planned,
   stored: KubeObject | undefined,
 ): KubeObject | undefined {
-  if (id !== 'configMap' && id !== 'statefulSet') return stored;
+  if (id !== 'configMap' && id !== 'statefulSet' && id !== 'deployment') return stored;
   const basis = planned[id] as KubeObject | undefined;
   if (basis !== undefined || stored === undefined) return basis;
   if (isOwnedBy(stored.metadata, pool.metadata)) throw madeSince(manifest as unknown as KubeObject);

@@ -1,10 +1,13 @@
 // The end of each look at a pool: its status, written only when it says something new, and when to look again.
 import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { boundOf } from '../core/ledger/bounded.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { axisNameOf } from '../core/plan-pool.ts';
 import { configApplied, type Finding, podsReady, withinBudget } from '../core/pool/findings.ts';
-import { type PoolObjects, readHolders } from '../core/pool/read.ts';
+import { isShared } from '../core/pool/holder-config.ts';
+import type { PoolObjects } from '../core/pool/read.ts';
+import { readProcesses } from '../core/pool/read-shared.ts';
 import { poolStatus } from '../core/pool/status.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
@@ -59,13 +62,19 @@ export async function writeStatus(
   const { ledger, objects } = said;
   const now = podFacts(objects?.pods ?? []);
   const states =
-    objects === undefined ? [] : readHolders(objects, axisNameOf(pool.spec), context.engine);
+    objects === undefined ? [] : readProcesses(objects, axisNameOf(pool.spec), context.engine);
   const pods = {
     asked: pool.spec.pooler.replicas,
     target: ledger?.holders.pods ?? 0,
     existing: now.existing,
     ready: now.ready,
-    confirmed: confirmedOf(context, objects, states, ledger),
+    // Those that are ending are not what the pool has: others are there in their place.
+    confirmed: confirmedOf(
+      context,
+      objects,
+      isShared(pool.spec) ? states.filter(({ pod }) => pod?.terminating !== true) : states,
+      ledger,
+    ),
     toReplace: said.replacing?.count ?? 0,
     restartFor: said.replacing?.restartFor ?? [],
     draining: drainingNow(context, objects?.pods ?? []),
@@ -75,6 +84,7 @@ export async function writeStatus(
     waiting: said.leaving?.waiting,
   };
   const findings = [...said.findings];
+  const bound = ledger === undefined ? undefined : boundOf(ledger.holders);
   if (ledger !== undefined && objects !== undefined) {
     findings.push(
       withinBudget({
@@ -83,6 +93,7 @@ export async function writeStatus(
         unproven: ledger.holders.unproven,
         shrunkTo: shrunkBudget(context, said.budgetKey, pool),
         held: heldPods(context, objects.pods),
+        ...(bound === undefined ? {} : { bound }),
       }),
       podsReady(pods, now.fault),
       configApplied(pods),

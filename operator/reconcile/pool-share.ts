@@ -2,6 +2,7 @@
 import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { isWholeOf } from '../core/ledger/bounded.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { ASKED_FIRST } from '../core/plan-budget.ts';
 import { explanationOf } from '../core/pool/explanation.ts';
@@ -82,7 +83,9 @@ export function shareOf(
   if (own === undefined) return { finding: unknown('ShareGranted', 'The pool is being read.') };
   const explanation = explanationOf(server, pools, own, axis, ASSUMED_MILLI_CORES);
   const share = server.shares.get(own.uid);
-  const held = ledger.grants.reduce((total, g) => total + g.connections, 0);
+  const granted = ledger.grants.reduce((total, g) => total + g.connections, 0);
+  // What cannot be divided over the pods of a Deployment is there all the same.
+  const held = isWholeOf(ledger.holders) ? ledger.allotment.connections : granted;
   const sized: SizedPool = { ...own, entries };
   const perPod = podSizes(share?.connections ?? 0, pool.spec, entries);
   const counted = clientsOf(context, pool, share?.connections ?? 0, perPod, pool.status);

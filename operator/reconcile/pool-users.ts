@@ -6,7 +6,8 @@ import { isConfirmed } from '../core/ledger/state.ts';
 import { type Access, sharedFault } from '../core/pool/access.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
-import { dataOf, type PoolObjects, readHolders } from '../core/pool/read.ts';
+import { dataOf, type PoolObjects } from '../core/pool/read.ts';
+import { readProcesses } from '../core/pool/read-shared.ts';
 import type { ServerTlsChoice } from '../core/pool/server-tls.ts';
 import type { ConsoleCredential, PoolView, UserCredential } from '../core/pool/view.ts';
 import type { Fault } from '../postgres/adapter.ts';
@@ -51,7 +52,7 @@ export function usersToList(
 ): readonly UserCredential[] {
   if (axis === 'database' || objects.userList === undefined) return users;
   const listed = new Set(objects.userList.users);
-  const running = readHolders(objects, axis, context.engine).filter((h) => h.pod !== undefined);
+  const running = readProcesses(objects, axis, context.engine).filter((h) => h.pod !== undefined);
   const bounded = (user: string) =>
     running.every(
       ({ file, ...h }) =>

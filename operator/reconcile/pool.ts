@@ -16,8 +16,10 @@ import {
   specAccepted,
   unknown,
 } from '../core/pool/findings.ts';
+import { isShared } from '../core/pool/holder-config.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
 import { epochOfPod } from '../core/pool/read.ts';
+import { workloadOf } from '../core/pool/read-shared.ts';
 import { renderPool } from '../core/pool/render.ts';
 import { serverTlsOf } from '../core/pool/server-tls.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
@@ -169,7 +171,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
     await writeStatus(context, object, said, run);
     return 'again';
   }
-  const exists = objects.statefulSet !== undefined;
+  const exists = workloadOf(objects) !== undefined;
   // Nothing starts half: without Postgres or passwords a new pool waits, and one that runs keeps what it has.
   const lacking = faults.length > 0 || caFault !== undefined;
   if (!found.ok || (lacking && !exists)) return report(context, object, said, run);
@@ -224,7 +226,7 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
     tellCut(context, object, leaving.plan);
     return 'again';
   }
-  const template = rendered.objects.find((r) => r.id === 'statefulSet');
+  const template = rendered.objects.find((r) => r.id === 'statefulSet' || r.id === 'deployment');
   if (written.fault !== undefined || template === undefined)
     return report(context, object, said, run);
   const target = Math.min(wantedPods, ledger.holders.pods);
@@ -234,7 +236,14 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
   const { drainSeconds } = pool.spec.pooler;
   const seconds = await drainPods(
     context,
-    { pool: object, pods: objects.pods, target, replace, limitSeconds: drainSeconds },
+    {
+      pool: object,
+      pods: objects.pods,
+      // A Deployment's controller takes those that are too many.
+      target: isShared(pool.spec) ? Number.POSITIVE_INFINITY : target,
+      replace,
+      limitSeconds: drainSeconds,
+    },
     run,
   );
   const outcome = await report(context, object, said, run);

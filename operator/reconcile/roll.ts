@@ -2,8 +2,8 @@
 import { drainingSince, isReady, ordinalIn } from '../core/drain/read-pod.ts';
 import { TEMPLATE_ANNOTATION } from '../core/pool/labels.ts';
 import type { Manifest } from '../core/pool/manifest.ts';
-import { fileKey, holderName } from '../core/pool/names.ts';
-import { dataOf, epochOfPod, type PoolObjects } from '../core/pool/read.ts';
+import { fileKey } from '../core/pool/names.ts';
+import { dataOf, epochOfPod, holderOfPod, type PoolObjects } from '../core/pool/read.ts';
 import type { RawObject } from '../postgres/adapter.ts';
 import type { Context } from './context.ts';
 
@@ -22,6 +22,8 @@ interface PodView {
   readonly draining: boolean;
   readonly leaving: boolean;
   readonly outdated: boolean;
+  /** Its workload's controller replaces it by itself. */
+  readonly rolled?: boolean;
   readonly restartFor: readonly string[];
 }
 
@@ -29,14 +31,14 @@ interface PodView {
 export function replacing(
   context: Context,
   objects: PoolObjects,
-  statefulSet: Manifest,
+  workload: Manifest,
   target: number,
   /** No pod that serves may go now. */
   hold = false,
 ): Replacing | undefined {
   const views = objects.pods
-    .filter((pod) => ordinalIn(pod.metadata?.name ?? '') < target)
-    .map((pod) => viewOf(context, objects, statefulSet, pod));
+    .filter((pod) => isDeployment(workload) || ordinalIn(pod.metadata?.name ?? '') < target)
+    .map((pod) => viewOf(context, objects, workload, pod));
   const outdated = views.filter((v) => v.outdated && !v.leaving);
   if (outdated.length === 0) return undefined;
   const candidate = nextToReplace(views, target);
@@ -55,7 +57,7 @@ export function nextToReplace(
   replicas: number,
 ): RawObject | undefined {
   const candidates = views
-    .filter((v) => v.outdated && !v.leaving)
+    .filter((v) => v.outdated && !v.leaving && v.rolled !== true)
     .sort(
       (a, b) =>
         Number(a.ready) - Number(b.ready) ||
@@ -73,11 +75,11 @@ export function nextToReplace(
 function viewOf(
   { engine, consoles }: Context,
   objects: PoolObjects,
-  statefulSet: Manifest,
+  workload: Manifest,
   pod: RawObject,
 ): PodView {
-  const { name = '', uid = '', annotations, deletionTimestamp } = pod.metadata ?? {};
-  const text = dataOf(objects.configMap)[fileKey(holderName(name), objects.uid, epochOfPod(pod))];
+  const { uid = '', annotations, deletionTimestamp } = pod.metadata ?? {};
+  const text = dataOf(objects.configMap)[fileKey(holderOfPod(pod), objects.uid, epochOfPod(pod))];
   const draining = drainingSince(pod) !== undefined;
   // Before it has read its file, a process differs from it in more than what needs a restart; one that is
   // draining is replaced whatever it reads, and what for is still to be said.
@@ -85,7 +87,7 @@ function viewOf(
   const observation = record?.follows === true || draining ? record?.observation : undefined;
   const restartFor =
     text === undefined || observation === undefined ? [] : engine.pendingRestart(observation, text);
-  const old = annotations?.[TEMPLATE_ANNOTATION] !== templateMark(statefulSet);
+  const old = annotations?.[TEMPLATE_ANNOTATION] !== templateMark(workload);
   return {
     pod,
     ready: isReady(pod),
@@ -93,12 +95,17 @@ function viewOf(
     leaving: deletionTimestamp !== undefined,
     // While a process reads another file nothing is known of it, and a drain that has begun goes on.
     outdated: old || restartFor.length > 0 || (draining && record?.follows !== true),
+    ...(old && isDeployment(workload) ? { rolled: true } : {}),
     restartFor,
   };
 }
 
-function templateMark(statefulSet: Manifest): string | undefined {
-  const spec = statefulSet.spec as
+function isDeployment({ kind }: Manifest): boolean {
+  return kind === 'Deployment';
+}
+
+function templateMark(workload: Manifest): string | undefined {
+  const spec = workload.spec as
     | { template?: { metadata?: { annotations?: Record<string, string> } } }
     | undefined;
   return spec?.template?.metadata?.annotations?.[TEMPLATE_ANNOTATION];

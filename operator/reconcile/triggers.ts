@@ -120,6 +120,7 @@ export function connectTriggers(options: TriggerOptions): void {
   });
 
   world.statefulSets.onChange((change) => wakeOwner(change, wake));
+  world.deployments.onChange((change) => wakeOwner(change, wake));
   connectPostgresTriggers({
     world,
     onPostgres: (pool) => {
@@ -168,7 +169,7 @@ export function connectTriggers(options: TriggerOptions): void {
       else if (old !== undefined && drainingSince(old) !== undefined) wake.console(key);
     }
   });
-  for (const shelf of [world.configMaps, world.statefulSets]) {
+  for (const shelf of [world.configMaps, world.statefulSets, world.deployments]) {
     shelf.onChange((change) => {
       if (change.type !== 'deleted') return;
       const uid = change.old.metadata.labels?.['spillway.dev/pool-uid'];

@@ -6,6 +6,7 @@ import {
   POOL_KIND,
   POOL_LABEL,
   POOL_UID_LABEL,
+  TEMPLATE_ANNOTATION,
 } from '../core/pool/labels.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../kube/types.ts';
 
@@ -182,6 +183,27 @@ export function trimStatefulSet(object: KubeObject, ours: boolean): KubeObject {
   kept.spec = {
     ...(spec?.replicas === undefined ? {} : { replicas: spec.replicas }),
     template: { spec: { containers } },
+  };
+  kept.status = observedGeneration === undefined ? {} : { observedGeneration };
+  return kept;
+}
+
+/** One of ours: others are not watched for what they are. */
+export function trimDeployment(object: KubeObject, ours: boolean): KubeObject {
+  const { replicas, paused, template } = (object.spec ?? {}) as {
+    replicas?: number;
+    paused?: boolean;
+    template?: { metadata?: { annotations?: Record<string, string> } };
+  };
+  const { observedGeneration } = (object.status ?? {}) as { observedGeneration?: number };
+  const mark = template?.metadata?.annotations?.[TEMPLATE_ANNOTATION];
+  const kept = trimOwned(object, ours);
+  kept.spec = {
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(paused === undefined ? {} : { paused }),
+    ...(mark === undefined
+      ? {}
+      : { template: { metadata: { annotations: { [TEMPLATE_ANNOTATION]: mark } } } }),
   };
   kept.status = observedGeneration === undefined ? {} : { observedGeneration };
   return kept;

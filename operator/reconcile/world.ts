@@ -11,6 +11,7 @@ import type { Client } from '../kube/client.ts';
 import type { ReflectorObserver } from '../kube/reflector.ts';
 import {
   configMaps,
+  deployments,
   horizontalPodAutoscalers,
   type KubeObject,
   keyOf,
@@ -32,6 +33,7 @@ import { PostgresKinds } from './postgres-kinds.ts';
 import { Shelf, type ShelfOptions } from './shelf.ts';
 import {
   poolUidOf,
+  trimDeployment,
   trimOwned,
   trimPod,
   trimPool,
@@ -78,6 +80,7 @@ export class World {
   readonly autoscalers: Shelf;
   readonly networkPolicies: Shelf;
   readonly statefulSets: Shelf;
+  readonly deployments: Shelf;
   readonly pods: Shelf;
   readonly postgres: PostgresKinds;
   readonly instances: Instances;
@@ -118,6 +121,7 @@ export class World {
     this.networkPolicies = shelf(networkPolicies, trimOwned, OURS);
     // A Postgres may be one.
     this.statefulSets = shelf(statefulSets, trimStatefulSet);
+    this.deployments = shelf(deployments, trimDeployment, OURS);
     this.pods = shelf(pods, trimPod, OURS);
     this.postgres = new PostgresKinds({
       client,
@@ -146,7 +150,13 @@ export class World {
     this.budgets.addIndex('rowUid', (budget) =>
       ((budget.status as ConnectionBudgetStatus | undefined)?.allotments ?? []).map((r) => r.uid),
     );
-    for (const held of [this.pods, this.configMaps, this.statefulSets, this.secrets]) {
+    for (const held of [
+      this.pods,
+      this.configMaps,
+      this.statefulSets,
+      this.deployments,
+      this.secrets,
+    ]) {
       held.addIndex('poolUid', (object) => (poolUidOf(object) === '' ? [] : [poolUidOf(object)]));
     }
     this.services.addIndex('address', addressesOf);
@@ -168,6 +178,7 @@ export class World {
       this.autoscalers,
       this.networkPolicies,
       this.statefulSets,
+      this.deployments,
       this.pods,
     ];
   }
@@ -204,7 +215,7 @@ export class World {
 
   /** Anything in view by which a pool of this uid, gone or not, may still hold connections; no proof that there is nothing. */
   remainsOf(uid: string): boolean {
-    return [this.pods, this.statefulSets, this.configMaps].some(
+    return [this.pods, this.statefulSets, this.deployments, this.configMaps].some(
       (shelf) => shelf.byIndex('poolUid', uid).length > 0,
     );
   }

@@ -281,6 +281,7 @@ function operatorRights(): Promise<string[]> {
     'services',
     'serviceaccounts',
     'statefulsets.apps',
+    'deployments.apps',
     'poddisruptionbudgets.policy',
     'networkpolicies.networking.k8s.io',
   ];
@@ -294,7 +295,7 @@ function operatorRights(): Promise<string[]> {
     ...['get', 'list', 'watch', 'create', 'patch', 'delete'].map(
       (verb): Right => [verb, 'horizontalpodautoscalers.autoscaling', 'shop', true],
     ),
-    ...['deployments.apps', 'daemonsets.apps', 'cronjobs.batch'].flatMap((resource): Right[] => [
+    ...['daemonsets.apps', 'cronjobs.batch'].flatMap((resource): Right[] => [
       ...['get', 'list', 'watch'].map((verb): Right => [verb, resource, 'shop', true]),
       ...['create', 'patch', 'delete'].map((verb): Right => [verb, resource, 'shop', false]),
     ]),

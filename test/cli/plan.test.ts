@@ -478,3 +478,28 @@ test('databases have sizes, modes and roles of their own, within what the pool h
     "'reports' = dbname=reports user=shop pool_size=1 max_db_connections=1 pool_mode=session",
   ]);
 });
+
+test('a pool with a Deployment is planned as one, for the most pods that there can be', () => {
+  const given = all(database('8'), pool('shop', '  pooler: {workload: Deployment}\n'));
+  const { stdout, stderr, status } = spillway(['plan', '-f', '-', '-o', 'json'], given);
+  assert.equal(stderr, '');
+  assert.equal(status, 0);
+  const [planned] = JSON.parse(stdout) as Planned[];
+  assert.deepEqual(planned?.sizing?.perPod, [3, 3]);
+  assert.match(stdout, /2 pooler pods of a Deployment, at most 5 at once, 3 each/);
+  const kinds = planned?.objects.map(({ kind }) => kind) ?? [];
+  assert.ok(kinds.includes('Deployment') && !kinds.includes('StatefulSet'), kinds.join());
+  const made = planned?.objects.find(({ kind }) => kind === 'Deployment') as
+    | { spec?: { replicas?: number; paused?: boolean } }
+    | undefined;
+  assert.equal(made?.spec?.replicas, 2);
+  assert.equal(made?.spec?.paused, undefined);
+  const map = planned?.objects.find(({ kind }) => kind === 'ConfigMap') as
+    | { data?: Record<string, string> }
+    | undefined;
+  const texts = Object.values(map?.data ?? {});
+  assert.equal(texts.length, 1);
+  assert.match(texts[0] ?? '', /max_user_connections=3$/m);
+  const small = all(database('1'), pool('shop', '  pooler: {workload: Deployment}\n'));
+  assert.match(spillway(['plan', '-f', '-'], small).stdout, /Note: FewerPods: .*1 pooler pod of a/);
+});

@@ -237,6 +237,23 @@ test('The server of a pool cannot be changed, but what is known of it can', asyn
   await assert.rejects(other({ clusterRef: { namespace: 'other' } }), stays);
 });
 
+test('The workload of a pool cannot be changed, said or not', async () => {
+  const change = (name: string, pooler: object) =>
+    send('PATCH', `${base}/connectionpools/${name}`, { spec: { pooler } });
+  const stays = /pooler.workload is immutable.*create a new ConnectionPool/;
+  await send('POST', `${base}/connectionpools`, pool({}, { name: 'stateful' }));
+  await assert.rejects(change('stateful', { workload: 'Deployment' }), stays);
+  await change('stateful', { workload: 'StatefulSet' });
+  await send(
+    'POST',
+    `${base}/connectionpools`,
+    pool({ pooler: { workload: 'Deployment' } }, { name: 'deployed' }),
+  );
+  await assert.rejects(change('deployed', { workload: 'StatefulSet' }), stays);
+  await assert.rejects(change('deployed', { workload: null }), stays);
+  await change('deployed', { replicas: 3 });
+});
+
 test('Databases come and go, but a pool for every database stays one', async () => {
   const list = [{ name: 'a' }, { name: 'b' }];
   await send('POST', `${base}/connectionpools`, pool({ databases: list }, { name: 'listed' }));

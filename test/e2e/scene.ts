@@ -193,11 +193,16 @@ export class Scene {
   }
 
   /** Rows of a command of PgBouncer's console, asked of one pod. */
-  async console(pool: string, pod: string, command: string): Promise<Record<string, unknown>[]> {
+  console(pool: string, pod: string, command: string): Promise<Record<string, unknown>[]> {
+    return this.consoleAt(pool, this.loginAt(pool, pod).host, command);
+  }
+
+  /** The same, by the address of a pod that has no name. */
+  async consoleAt(pool: string, host: string, command: string): Promise<Record<string, unknown>[]> {
     const secret = await get('secret', `${pool}-pooler-console`, this.namespace);
     const text = (key: string) => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
     const login = {
-      host: this.loginAt(pool, pod).host,
+      host,
       user: text('username'),
       password: text('password'),
       database: 'pgbouncer',

@@ -58,11 +58,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [configmaps, secrets, services, serviceaccounts]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [apps]
-  resources: [statefulsets]
+  resources: [statefulsets, deployments]
   verbs: [get, list, watch, create, patch]
 # Only read, and only while a pool names workloads that connect to it (spec.clients.workloads).
 - apiGroups: [apps]
-  resources: [deployments, daemonsets]
+  resources: [daemonsets]
   verbs: [get, list, watch]
 - apiGroups: [batch]
   resources: [cronjobs]

@@ -88,15 +88,19 @@ export function olderEpochs(
   return [...older].sort((a, b) => a - b);
 }
 
-function sameAllotment(a: PoolAllotment, b: PoolAllotment | undefined): boolean {
+export function sameAllotment(a: PoolAllotment, b: PoolAllotment | undefined): boolean {
   return a.connections === (b?.connections ?? 0) && a.serial === (b?.serial ?? 0);
 }
 
-function sameGrants(a: readonly GrantRecord[], b: readonly GrantRecord[]): boolean {
+export function sameGrants(a: readonly GrantRecord[], b: readonly GrantRecord[]): boolean {
   if (a.length !== b.length) return false;
   const before = new Map(b.map((g) => [g.holder, g]));
   return a.every((g) => {
     const other = before.get(g.holder);
-    return other?.connections === g.connections && other.generation === g.generation;
+    return (
+      other?.connections === g.connections &&
+      other.generation === g.generation &&
+      other.pods === g.pods
+    );
   });
 }

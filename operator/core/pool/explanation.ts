@@ -1,6 +1,7 @@
 // The sentence that says how a pool's size came about: `8 cores × 2 + 1 = 17; 2 pools share it 1:1, 8 here;
 // 2 pooler pods, 4 each`. It says what decided, in the order of the computation, and nothing else.
 import { entrySizes, isSessionPool, poolMax } from '../sizing/entries.ts';
+import { mostPods } from '../sizing/most-pods.ts';
 import { ASKED, isAsked } from '../sizing/observed.ts';
 import { ownersTotal, ownersWords } from '../sizing/server-budget.ts';
 import { LISTED_POOLS, poolsInWords } from '../sizing/sharing.ts';
@@ -45,6 +46,8 @@ export interface ExplanationInput {
   readonly podsAsked: number;
   /** By ordinal; empty when no pod can run. */
   readonly perPod: readonly number[];
+  /** They are those of a Deployment: so many of them can be there at once. */
+  readonly podsAtOnce?: number;
   /** What each pod divides its connections over. */
   readonly axis: 'database' | 'user';
   readonly entries: number;
@@ -69,6 +72,7 @@ export function explanationOf(
   const session = isSessionPool(spec);
   const max = poolMax(spec);
   const share = server.shares.get(pool.uid)?.connections ?? 0;
+  const perPod = podSizes(share, spec, pool.entries);
   const others = pools.filter((other) => other.uid !== pool.uid && other.spec.pooler.replicas > 0);
   const weights = (alike: boolean) =>
     others
@@ -102,7 +106,8 @@ export function explanationOf(
       ? { namespaceMax: pool.namespaceMax }
       : {}),
     podsAsked: spec.pooler.replicas,
-    perPod: podSizes(share, spec, pool.entries),
+    perPod,
+    ...(spec.pooler.workload === 'Deployment' ? { podsAtOnce: mostPods(perPod.length) } : {}),
     axis,
     entries: pool.entries,
     bySize: entrySizes(spec).size > 0,
@@ -185,6 +190,7 @@ function pods(input: ExplanationInput): string {
   const { perPod, podsAsked, entries, axis } = input;
   if (podsAsked === 0) return 'no pooler pods';
   const things = entries > 1 ? `${entries} ${axis}s` : '';
+  if (input.podsAtOnce !== undefined) return podsOfDeployment(input, input.podsAtOnce);
   if (perPod.length === 0) {
     return `no pooler pod can run: one needs ${counted(Math.max(1, entries), 'connection')}${things === '' ? '' : `, one for each of its ${things}`}`;
   }
@@ -195,6 +201,24 @@ function pods(input: ExplanationInput): string {
       ? ` of the ${podsAsked} asked for, since each needs ${entries > 1 ? `${entries} connections` : 'a connection'}`
       : '';
   return `${counted(perPod.length, 'pooler pod')}${fewer}, ${sizes(perPod)}${split}`;
+}
+
+/** `2 pooler pods of a Deployment, at most 5 at once, 3 each`. */
+function podsOfDeployment(input: ExplanationInput, atOnce: number): string {
+  const { perPod, podsAsked, entries, axis } = input;
+  const things = entries > 1 ? `, divided over ${entries} ${axis}s` : '';
+  const [each] = perPod;
+  if (each === undefined) {
+    const least = mostPods(1);
+    const why = entries > 1 ? `, and each needs one for each of its ${entries} ${axis}s` : '';
+    return `no pooler pod can run: of a Deployment with 1 replica there can be ${least} at once${why}, which takes ${counted(least * Math.max(1, entries), 'connection')}`;
+  }
+  const how = input.bySize === true && things !== '' ? ' by their sizes' : '';
+  const fewer =
+    perPod.length < podsAsked
+      ? ` of the ${podsAsked} asked for, since each of ${mostPods(podsAsked)} would need ${counted(entries, 'connection')}`
+      : '';
+  return `${counted(perPod.length, 'pooler pod')} of a Deployment${fewer}, at most ${atOnce} at once, ${each} each${things}${how}`;
 }
 
 /** `4 each`, `5 and 4`, `2 with 4 and 3 with 3`. The first pods have one more where it does not come out even. */

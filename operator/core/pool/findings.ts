@@ -1,6 +1,7 @@
 // What was found about a pool, one judgement for each condition of the domain. Each is a small pure
 // function from what is known to a reason and a message that names the fix.
 import type { Fault, ServerFacts } from '../../postgres/adapter.ts';
+import type { Bound } from '../ledger/bounded.ts';
 import type { Judged } from './conditions.ts';
 import { some } from './some.ts';
 
@@ -207,12 +208,25 @@ export function withinBudget(state: {
   readonly shrunkTo?: number | undefined;
   /** Pods that hold more than their files allow, each with who has it: see `heldInWords`. */
   readonly held?: readonly string[];
+  /** Of a pool whose pods are those of a Deployment. */
+  readonly bound?: Bound;
 }): Finding {
-  const { allotted, charged, unproven, shrunkTo, held = [] } = state;
+  const { allotted, charged, unproven, shrunkTo, held = [], bound } = state;
   const who = [
     ...(unproven.length === 0 ? [] : [`; not proven yet: ${some(unproven)}`]),
     ...(held.length === 0 ? [] : [`; ${some(held)}`]),
   ].join('');
+  if (bound !== undefined && bound.there > bound.most && Number.isFinite(charged)) {
+    const { there, most, each } = bound;
+    return bad(
+      'WithinBudget',
+      {
+        reason: 'MorePods',
+        message: `${there} pods are there, with those that are ending, and ${most} were counted on, ${each} connections each: up to ${charged} can be open and ${allotted} are allotted; each pod gets less until the pods that were deleted or evicted have ended${who}`,
+      },
+      'waiting',
+    );
+  }
   if (charged > allotted) {
     const count = Number.isFinite(charged) ? `${charged}` : 'An unknown number of';
     const why =
@@ -227,6 +241,11 @@ export function withinBudget(state: {
       },
       'waiting',
     );
+  }
+  if (bound !== undefined) {
+    const { most, each } = bound;
+    const message = `At most ${most} pods × ${each} = ${most * each} of ${allotted} connections${who}`;
+    return good('WithinBudget', 'Bounded', message);
   }
   return good('WithinBudget', 'Exact', `At most ${charged} of ${allotted} connections${who}`);
 }

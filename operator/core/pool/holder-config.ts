@@ -1,7 +1,7 @@
 // What one holder's file is to say, in the engine's terms: from the pool and the holder's grant.
 import type { DatabaseEntry, HolderConfig, Peer, UserEntry } from '../../engines/engine.ts';
 import { compare, sortedKeys } from './manifest.ts';
-import { holderName, peerIdOf, podHost, podName } from './names.ts';
+import { holderName, peerIdOf, podHost, podName, sharedHolder } from './names.ts';
 import {
   CLIENT_CERT_FILE,
   CLIENT_KEY_FILE,
@@ -30,8 +30,9 @@ export function holderConfig(view: PoolView, holder: HolderView): HolderConfig {
     caps: [...holder.grant.caps].sort((a, b) => compare(a.name, b.name)),
     maxClientConnections: view.maxClientConn,
     ...(view.sharers === undefined ? {} : { sharers: view.sharers }),
-    peerId: holder.peerId,
-    peers: peersOf(view),
+    ...(holder.peerId === undefined ? {} : { peerId: holder.peerId }),
+    // Pods of a Deployment have no names by which others could find them.
+    peers: isShared(view.spec) ? [] : peersOf(view),
     admin: { adminUser: view.console.user, statsUser: STATS_USER },
     authFile: USER_LIST_FILE,
     serverTls: {
@@ -96,7 +97,7 @@ function peersOf({ identity, spec, settings, holders, replicas }: PoolView): rea
     });
   const pods = Math.max(spec.pooler.replicas, replicas);
   for (let ordinal = 0; ordinal < pods; ordinal++) add(ordinal, peerIdOf(ordinal));
-  for (const holder of holders) add(holder.ordinal, holder.peerId);
+  for (const { ordinal, peerId } of holders) if (peerId !== undefined) add(ordinal, peerId);
   return [...ids.values()].sort((a, b) => a.id - b.id);
 }
 
@@ -107,4 +108,13 @@ export function holderIdentity(
 ): Omit<HolderView, 'grant' | 'olderEpochs'> {
   const pod = podName(pool, ordinal);
   return { name: holderName(pod), pod, ordinal, peerId: peerIdOf(ordinal) };
+}
+
+/** The one holder of a pool whose pods all read the same file. */
+export function sharedIdentity(pool: string): Omit<HolderView, 'grant' | 'olderEpochs'> {
+  return { name: sharedHolder(pool), pod: '', ordinal: 0 };
+}
+
+export function isShared({ pooler }: Pick<PoolView['spec'], 'pooler'>): boolean {
+  return pooler.workload === 'Deployment';
 }

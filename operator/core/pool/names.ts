@@ -15,6 +15,7 @@ export interface PoolNames {
   /** What applications connect to. */
   readonly clientService: string;
   readonly statefulSet: string;
+  readonly deployment: string;
   /** Gives pods their DNS names. */
   readonly headlessService: string;
   readonly configMap: string;
@@ -36,6 +37,7 @@ export function namesOf(pool: string): PoolNames {
   return {
     clientService: pool,
     statefulSet: workload,
+    deployment: workload,
     headlessService: workload,
     configMap: workload,
     disruptionBudget: workload,
@@ -50,6 +52,14 @@ export function namesOf(pool: string): PoolNames {
 export function podName(pool: string, ordinal: number): string {
   return `${namesOf(pool).statefulSet}-${ordinal}`;
 }
+
+/** The holder of a pool whose pods are those of a Deployment: the file that all of them read. */
+export function sharedHolder(pool: string): string {
+  return `${namesOf(pool).deployment}-shared`;
+}
+
+/** The epoch in the path of such a file. Another path is another template, for which all pods would be replaced. */
+export const SHARED_PATH_EPOCH = 0;
 
 /** The ordinal of a pool's pod, or undefined when the name is not one that its StatefulSet gives. */
 export function ordinalOf(pool: string, pod: string): number | undefined {
@@ -120,6 +130,16 @@ export function parseFileKey(
   const epoch = parseNumber(epochText);
   if (parsed === undefined || epoch === undefined) return undefined;
   return { holder: holderText, ...parsed, epoch };
+}
+
+/** The epoch in a key that is that of the file of all pods; undefined for any other. */
+export function parseSharedKey(
+  { name, uid }: { readonly name: string; readonly uid: string },
+  key: string,
+): { readonly holder: string; readonly epoch: number } | undefined {
+  const holder = sharedHolder(name);
+  const epoch = parseNumber(key.slice(`${holder}.${uid}.`.length, -'.ini'.length));
+  return epoch !== undefined && key === fileKey(holder, uid, epoch) ? { holder, epoch } : undefined;
 }
 
 function parseHolder(

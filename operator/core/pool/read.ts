@@ -10,8 +10,17 @@ import type {
   PodState,
   WorkloadState,
 } from '../ledger/state.ts';
-import { EPOCH_ANNOTATION } from './labels.ts';
-import { holderName, ordinalOf, ordinalOfHolder, parseFileKey, parseNumber } from './names.ts';
+import { EPOCH_ANNOTATION, POOL_LABEL } from './labels.ts';
+import {
+  holderName,
+  ordinalOf,
+  ordinalOfHolder,
+  parseFileKey,
+  parseNumber,
+  parseSharedKey,
+  sharedHolder,
+} from './names.ts';
+import { CONFIG_DIRECTORY } from './paths.ts';
 
 /** What the console observer knows of one pod. */
 export interface ConsoleRecord {
@@ -27,6 +36,10 @@ export interface PoolObjects {
   readonly grants: readonly GrantRecord[];
   readonly configMap?: RawObject | undefined;
   readonly statefulSet?: RawObject | undefined;
+  /** That of the spec; absent: StatefulSet. */
+  readonly workload?: 'StatefulSet' | 'Deployment';
+  /** Instead of the StatefulSet, with `pooler.workload: Deployment`. */
+  readonly deployment?: RawObject | undefined;
   /** Pods of this very pool (by uid), in any phase. */
   readonly pods: readonly RawObject[];
   /** By the uid of the pod that was asked. */
@@ -77,7 +90,7 @@ export function readHolders(objects: PoolObjects, axis: CapAxis, engine: Engine)
 export function fileTexts(objects: PoolObjects): Map<string, Map<number, string>> {
   const texts = new Map<string, Map<number, string>>();
   for (const [key, text] of Object.entries(dataOf(objects.configMap))) {
-    const parsed = parseFileKey(objects, key);
+    const parsed = parseFileKey(objects, key) ?? parseSharedKey(objects, key);
     if (parsed === undefined) continue;
     const byEpoch = texts.get(parsed.holder) ?? new Map<number, string>();
     byEpoch.set(parsed.epoch, text);
@@ -108,7 +121,7 @@ const readBefore = new WeakMap<RawObject, Map<string, FileState>>();
  * A holder's file under all of its epochs: the caps are the largest of each, because a pod may start with any; the
  * generation is the smallest, and there is a revision only where all say the same, because only that can be confirmed.
  */
-function readFiles(objects: PoolObjects, engine: Engine): Map<string, FileState> {
+export function readFiles(objects: PoolObjects, engine: Engine): Map<string, FileState> {
   const known = objects.configMap && readBefore.get(objects.configMap);
   if (known !== undefined) return known;
   const files = new Map<string, FileState>();
@@ -175,8 +188,8 @@ export function podAddress(pod: RawObject): string | undefined {
   return running ? status?.podIP : undefined;
 }
 
-/** Its processes have ended for good; the StatefulSet will replace it. */
-function isOver(pod: RawObject): boolean {
+/** Its processes have ended for good; its workload will replace it. */
+export function isOver(pod: RawObject): boolean {
   const phase = (pod.status as { phase?: string } | undefined)?.phase;
   return phase === 'Succeeded' || phase === 'Failed';
 }
@@ -186,18 +199,28 @@ export function epochOfPod(pod: RawObject): number {
   return epochOfSpec(pod.spec);
 }
 
+/** The holder whose file a pod was made to read: its own, or with a Deployment that of all pods. */
+export function holderOfPod({ metadata, spec }: RawObject): string {
+  const shared = sharedHolder(metadata?.labels?.[POOL_LABEL] ?? '');
+  const isShared = argumentsOf(spec).some((a) => a.startsWith(`${CONFIG_DIRECTORY}/${shared}.`));
+  return isShared ? shared : holderName(metadata?.name ?? '');
+}
+
 interface PodSpecLike {
   readonly containers?: readonly { readonly args?: readonly string[] }[];
 }
 
 function epochOfSpec(spec: unknown): number {
-  for (const container of (spec as PodSpecLike | undefined)?.containers ?? []) {
-    for (const argument of container.args ?? []) {
-      const match = /\.([0-9]{1,15})\.ini$/.exec(argument);
-      if (match !== null) return Number(match[1]);
-    }
+  for (const argument of argumentsOf(spec)) {
+    const match = /\.([0-9]{1,15})\.ini$/.exec(argument);
+    if (match !== null) return Number(match[1]);
   }
   return 0;
+}
+
+function argumentsOf(spec: unknown): readonly string[] {
+  const { containers = [] } = (spec ?? {}) as PodSpecLike;
+  return containers.flatMap(({ args = [] }) => args);
 }
 
 export function readWorkload(statefulSet: RawObject | undefined): WorkloadState | undefined {
@@ -211,7 +234,7 @@ export function readWorkload(statefulSet: RawObject | undefined): WorkloadState 
   };
 }
 
-function observationOf(
+export function observationOf(
   record: ConsoleRecord | undefined,
   axis: CapAxis,
   engine: Engine,

@@ -6,6 +6,7 @@ import { autoscaler } from './objects/autoscaler.ts';
 import { bindingFault, bindingSecrets } from './objects/binding-secret.ts';
 import { configMap } from './objects/config-map.ts';
 import { consoleSecret } from './objects/console-secret.ts';
+import { deployment } from './objects/deployment.ts';
 import { disruptionBudget } from './objects/disruption-budget.ts';
 import { headlessService } from './objects/headless-service.ts';
 import { networkPolicy } from './objects/network-policy.ts';
@@ -27,6 +28,7 @@ export type RenderedId =
   | 'configMap'
   | 'userListSecret'
   | 'statefulSet'
+  | 'deployment'
   | `bindingSecret/${string}`;
 
 export interface Rendered {
@@ -61,7 +63,7 @@ interface Traits {
 
 /**
  * In the order of application. What a pod needs is there before the pod; the files come before the user
- * list, so that a user whom no file bounds yet cannot log in; the StatefulSet comes last.
+ * list, so that a user whom no file bounds yet cannot log in; the workload comes last: which of the two, is for the spec to say.
  */
 const renderers: readonly (readonly [RenderedId, Renderer, Traits])[] = [
   ['serviceAccount', serviceAccount, { capacity: false }],
@@ -81,6 +83,7 @@ const renderers: readonly (readonly [RenderedId, Renderer, Traits])[] = [
   ['configMap', configMap, { capacity: true }],
   ['userListSecret', userListSecret, { capacity: false }],
   ['statefulSet', statefulSet, { capacity: true }],
+  ['deployment', deployment, { capacity: true }],
 ];
 
 export type RenderResult =

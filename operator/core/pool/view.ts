@@ -3,6 +3,7 @@ import type { ConnectionPoolSpec } from '../../api/connection-pool.ts';
 import type { CapAxis, DatabaseEntry } from '../../engines/engine.ts';
 import type { Fault, ServerFacts } from '../../postgres/adapter.ts';
 import type { Grant } from '../ledger/grant.ts';
+import type { Rollout } from './read-shared.ts';
 
 /** The operator's own settings that show in rendered objects. */
 export interface RenderSettings {
@@ -28,8 +29,8 @@ export interface HolderView {
   readonly name: string;
   readonly pod: string;
   readonly ordinal: number;
-  /** PgBouncer's peer_id, 1 to 16383, stable for the ordinal. */
-  readonly peerId: number;
+  /** PgBouncer's peer_id, 1 to 16383, stable for the ordinal; absent where all pods have the same file. */
+  readonly peerId?: number;
   /** What it may hold; only the ledger makes one. */
   readonly grant: Grant;
   /**
@@ -53,10 +54,12 @@ export interface PoolView {
   readonly sharers?: number;
   /** Sorted by ordinal; the holders that may have a file now. */
   readonly holders: readonly HolderView[];
-  /** Pods that the StatefulSet asks for now. */
+  /** Pods that the workload asks for now. */
   readonly replicas: number;
   /** Epoch of the file path in the pod template; see docs/decisions. */
   readonly epoch: number;
+  /** Of a Deployment: what there is, and whether a new template may replace the pods now. */
+  readonly rollout?: { readonly live?: Rollout; readonly mayRoll: boolean };
   /** Version of the Secret with the server's CA; absent when there is none, or it is not known. */
   readonly caVersion?: string;
   /** The users with their passwords as read from their Secrets; sorted by name. */

@@ -13,8 +13,10 @@ export interface PoolClaim {
   readonly max?: number;
   /** Session mode: a connection is held by an idle client too. */
   readonly session: boolean;
-  /** Pods that the pool asks for. 0 asks for nothing. */
+  /** Pods that the pool asks for, or that there can be at once for those. 0 asks for nothing. */
   readonly pods: number;
+  /** Without connections for so many of them it can have none; 1 where nothing is said. */
+  readonly leastPods?: number;
   /** Entries of the axis that one pod counts on: each needs a connection of its own. */
   readonly entries: number;
   /** Claims of one group (a namespace) together get at most `max`, which is the same for all of them. */
@@ -42,7 +44,7 @@ export function poolShares(
 ): Map<string, PoolShare> {
   const asking = claims.filter((c) => c.pods > 0).sort(byAge);
   const floors = new Floors(budget);
-  const admitted = asking.filter((c) => floors.raise(c, c.entries));
+  const admitted = asking.filter((c) => floors.raise(c, leastOf(c)));
   // A pool's own max may leave no room for all of its pods: then it has fewer, never more connections. What a group
   // has no room for is the group's own affair.
   const forPods = (c: PoolClaim) => c.entries * podsFor(c.max ?? budget.total, c.pods, c.entries);
@@ -200,7 +202,11 @@ function judge(
       if (c.pods === 0) return [c.id, { connections: 0 }];
       const shortage = shortageOf(c, connections);
       const short =
-        shortage === 'NoPod' ? c.entries : shortage === 'BelowMin' ? (c.min ?? 0) - connections : 1;
+        shortage === 'NoPod'
+          ? leastOf(c)
+          : shortage === 'BelowMin'
+            ? (c.min ?? 0) - connections
+            : 1;
       const full = c.group !== undefined && (sums.get(c.group.id) ?? 0) + short > c.group.max;
       return [
         c.id,
@@ -217,9 +223,14 @@ function judge(
 }
 
 function shortageOf(c: PoolClaim, connections: number): PoolShare['shortage'] {
-  if (connections < c.entries) return 'NoPod';
+  if (connections < leastOf(c)) return 'NoPod';
   if (connections < c.entries * c.pods) return 'FewerPods';
   return connections < (c.min ?? 0) ? 'BelowMin' : undefined;
+}
+
+/** Connections without which a pool has no pod. */
+function leastOf({ entries, leastPods = 1 }: PoolClaim): number {
+  return entries * leastPods;
 }
 
 /** Pods that a share of connections can give at least one connection for each entry, at most `pods`. */

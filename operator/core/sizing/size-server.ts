@@ -4,6 +4,7 @@ import type { ConnectionPoolSpec, PoolSizing } from '../../api/connection-pool.t
 import { formatMilli, milliOf } from '../../api/quantity.ts';
 import type { ServerFacts } from '../../postgres/adapter.ts';
 import { isSessionPool, poolMax } from './entries.ts';
+import { mostPods, replicasFor } from './most-pods.ts';
 import { type PoolShare, podsFor, poolShares } from './pool-shares.ts';
 import {
   ASSUMED_MILLI_CORES,
@@ -84,7 +85,7 @@ export function sizeServer(
         ...(spec.sizing.min === undefined ? {} : { min: spec.sizing.min }),
         ...(max === undefined ? {} : { max }),
         session: isSessionPool(spec),
-        pods: spec.pooler.replicas,
+        ...podsOf(spec),
         entries,
         ...(namespaceMax === undefined ? {} : { group: { id: namespace, max: namespaceMax } }),
       };
@@ -96,8 +97,20 @@ export function sizeServer(
   return { limits, budget, shares, facts, weights };
 }
 
+/** Of a Deployment every pod that there can be at once counts, because all read one file. */
+function podsOf({ pooler }: ConnectionPoolSpec): { pods: number; leastPods?: number } {
+  return pooler.workload === 'Deployment'
+    ? { pods: mostPods(pooler.replicas), leastPods: mostPods(1) }
+    : { pods: pooler.replicas };
+}
+
 /** Pods that the pool can have with its share, and the connections of each, by ordinal. */
 export function podSizes(share: number, spec: ConnectionPoolSpec, entries: number): number[] {
+  if (spec.pooler.workload === 'Deployment') {
+    const replicas = replicasFor(share, spec.pooler.replicas, entries);
+    const each = Math.floor(share / Math.max(1, mostPods(replicas)));
+    return Array.from({ length: replicas }, () => each);
+  }
   const pods = podsFor(share, spec.pooler.replicas, entries);
   return pods === 0 ? [] : splitEvenly(share, pods);
 }

@@ -31,7 +31,7 @@ export function checkConfig(config: HolderConfig): void {
   whole('target.port', config.target.port, 1, 65_535);
   whole('maxClientConnections', config.maxClientConnections, 1, 1_000_000);
   whole('sharers', config.sharers ?? 1, 1, 1_000_000);
-  whole('peerId', config.peerId, 1, 16_383);
+  whole('peerId', config.peerId ?? 1, 1, 16_383);
   insist('ValueCannotBeWritten', 'target.host', checkHost(config.target.host));
   insist('ValueCannotBeWritten', 'authFile', checkPath(config.authFile));
   checkEntries(config);

@@ -175,7 +175,7 @@ function settings(config: HolderConfig): string[] {
     ['unix_socket_dir', ''],
     ['pool_mode', config.mode],
     ['max_client_conn', config.maxClientConnections],
-    ['peer_id', config.peerId],
+    ...(config.peerId === undefined ? [] : [['peer_id', config.peerId] as const]),
     ['server_tls_sslmode', serverTls.mode],
   );
   if (serverTls.caFile !== undefined) pairs.push(['server_tls_ca_file', serverTls.caFile]);

@@ -48,6 +48,12 @@ export const accessSamples: readonly Sample[] = [
   {
     says: 'max must be at least the number of pods',
     at: 'spec',
+    refused: pool({ databases: [{ name: 'x', max: 4 }], pooler: { workload: 'Deployment' } }),
+    accepted: pool({ databases: [{ name: 'x', max: 5 }], pooler: { workload: 'Deployment' } }),
+  },
+  {
+    says: 'max must be at least the number of pods',
+    at: 'spec',
     refused: pool({
       databases: [{ name: 'x', max: 3 }],
       pooler: { autoscaling: { maxReplicas: 4 } },
@@ -191,6 +197,24 @@ export const sizingSamples: readonly Sample[] = [
     at: 'spec',
     refused: pool({ sizing: { max: 1 }, users: users('a', 'b') }),
     accepted: pool({ sizing: { max: 2 }, users: users('a', 'b') }),
+  },
+  {
+    says: 'sizing.max must be at least the number of databases',
+    at: 'spec',
+    refused: pool({ sizing: { max: 2 }, pooler: { workload: 'Deployment' } }),
+    accepted: pool({ sizing: { max: 3 }, pooler: { workload: 'Deployment' } }),
+  },
+  {
+    says: 'pooler.autoscaling.maxReplicas is more than sizing.max allows',
+    at: 'spec',
+    refused: pool({
+      sizing: { max: 8 },
+      pooler: { workload: 'Deployment', autoscaling: { maxReplicas: 4 } },
+    }),
+    accepted: pool({
+      sizing: { max: 9 },
+      pooler: { workload: 'Deployment', autoscaling: { maxReplicas: 4 } },
+    }),
   },
   {
     says: 'sizing.max must be at least the number of databases',

@@ -48,6 +48,26 @@ const cases: readonly (readonly [string, Partial<ExplanationInput>, string])[] =
     '8 cores × 2 + 1 = 17; 1 pool has it, 17 here; 1 pooler pod, 17',
   ],
   [
+    'a Deployment',
+    { alike: [], share: 17, perPod: [3, 3], podsAtOnce: 5 },
+    '8 cores × 2 + 1 = 17; 1 pool has it, 17 here; 2 pooler pods of a Deployment, at most 5 at once, 3 each',
+  ],
+  [
+    'a Deployment with several databases',
+    { alike: [], share: 17, perPod: [3, 3], podsAtOnce: 5, entries: 2, axis: 'database' },
+    '8 cores × 2 + 1 = 17; 1 pool has it, 17 here; 2 pooler pods of a Deployment, at most 5 at once, 3 each, divided over 2 databases',
+  ],
+  [
+    'a Deployment with fewer pods than it asks for',
+    { share: 4, perPod: [1], podsAtOnce: 3 },
+    '8 cores × 2 + 1 = 17; 2 pools share it 1:1, 4 here; 1 pooler pod of a Deployment of the 2 asked for, since each of 5 would need 1 connection, at most 3 at once, 1 each',
+  ],
+  [
+    'a Deployment without enough for one pod',
+    { share: 0, perPod: [], podsAtOnce: 0, entries: 2 },
+    '8 cores × 2 + 1 = 17; 2 pools share it 1:1, 0 here; no pooler pod can run: of a Deployment with 1 replica there can be 3 at once, and each needs one for each of its 2 users, which takes 6 connections',
+  ],
+  [
     'weights',
     { weight: 2, alike: [1, 1], perPod: [5, 4], share: 9 },
     '8 cores × 2 + 1 = 17; 3 pools share it 2:1:1, 9 here; 2 pooler pods, 5 and 4',

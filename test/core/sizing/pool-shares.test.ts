@@ -47,7 +47,32 @@ interface Row {
 const red = (max: number) => ({ group: { id: 'red', max } });
 const blue = (max: number) => ({ group: { id: 'blue', max } });
 
+/** One replica of a Deployment can be three pods. */
+const deployed = (pods: number) => ({ pods: 2 * pods + 1, leastPods: 3 });
+
 const table: readonly Row[] = [
+  {
+    sentence:
+      'a Deployment has connections for every pod that there can be, before others share the rest',
+    budget: budget(9),
+    claims: [pool('a', { ...deployed(2), weight: 1 }), pool('b', { weight: 9 })],
+    shares: { a: 5, b: 4 },
+  },
+  {
+    sentence: 'a Deployment that has fewer has fewer pods',
+    budget: budget(4),
+    claims: [pool('a', deployed(2))],
+    shares: { a: 4 },
+    shortages: { a: 'FewerPods' },
+  },
+  {
+    sentence:
+      'with less than three pods of connections a Deployment has none, and the others have all',
+    budget: budget(3),
+    claims: [pool('a'), pool('b', deployed(1)), pool('c', { entries: 2 })],
+    shares: { a: 1, b: 0, c: 2 },
+    shortages: { b: 'NoPod' },
+  },
   { sentence: 'nobody asks', budget: budget(9), claims: [], shares: {} },
   {
     sentence: 'one pool has it all',

@@ -1,10 +1,10 @@
 // The ConfigMap with one file for each holder. It says what may be opened, so it is written by a path of
 // its own, against the resourceVersion that was read. It holds no secret.
 import type { Engine } from '../../../engines/engine.ts';
-import { holderConfig } from '../holder-config.ts';
+import { holderConfig, isShared } from '../holder-config.ts';
 import { EPOCH_ANNOTATION } from '../labels.ts';
 import { type Manifest, metadataOf, sortedKeys } from '../manifest.ts';
-import { fileKey, namesOf } from '../names.ts';
+import { fileKey, namesOf, SHARED_PATH_EPOCH } from '../names.ts';
 import { checkSize } from '../size.ts';
 import type { PoolView } from '../view.ts';
 
@@ -13,10 +13,8 @@ export function configMap(view: PoolView, engine: Engine): Manifest {
   const data = Object.fromEntries(
     holders.flatMap((holder) => {
       const text = engine.renderHolderFile(holderConfig(view, holder));
-      return [epoch, ...holder.olderEpochs].map((one) => [
-        fileKey(holder.name, identity.uid, one),
-        text,
-      ]);
+      const epochs = isShared(view.spec) ? [SHARED_PATH_EPOCH] : [epoch, ...holder.olderEpochs];
+      return epochs.map((one) => [fileKey(holder.name, identity.uid, one), text]);
     }),
   );
   checkSize(

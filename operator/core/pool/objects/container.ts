@@ -1,5 +1,6 @@
 // The one container of a pooler pod. Any image with PgBouncer in its PATH does; there is no shell in play.
-import { fileKey } from '../names.ts';
+import { isShared } from '../holder-config.ts';
+import { fileKey, SHARED_PATH_EPOCH, sharedHolder } from '../names.ts';
 import {
   CONFIG_DIRECTORY,
   CONTAINER_NAME,
@@ -20,8 +21,12 @@ export function container(view: PoolView) {
     command: ['pgbouncer'],
     // Kubernetes puts the pod's name in. Uid and epoch make a kubelet that still serves an old ConfigMap to
     // a pod that was re-created fail to find the file, instead of running with a cap that is given away.
-    args: [`${CONFIG_DIRECTORY}/${fileKey('$(POD_NAME)-0', identity.uid, epoch)}`],
-    env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+    ...(isShared(spec)
+      ? { args: [pathOf(sharedHolder(identity.name), identity.uid, SHARED_PATH_EPOCH)] }
+      : {
+          args: [pathOf('$(POD_NAME)-0', identity.uid, epoch)],
+          env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+        }),
     ports: [{ name: PORT_NAME, containerPort: LISTEN_PORT, protocol: 'TCP' }],
     resources: pooler.resources,
     securityContext: {
@@ -34,6 +39,10 @@ export function container(view: PoolView) {
     lifecycle: { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } },
     volumeMounts: mounts(view),
   };
+}
+
+function pathOf(holder: string, poolUid: string, epoch: number): string {
+  return `${CONFIG_DIRECTORY}/${fileKey(holder, poolUid, epoch)}`;
 }
 
 /**

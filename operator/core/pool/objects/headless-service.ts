@@ -1,11 +1,14 @@
 // The headless Service that gives each pod its DNS name, for peers and for the operator's console.
+import { isShared } from '../holder-config.ts';
 import { selectorOf } from '../labels.ts';
 import { type Manifest, metadataOf } from '../manifest.ts';
 import { namesOf } from '../names.ts';
 import { LISTEN_PORT, PORT_NAME } from '../paths.ts';
 import type { PoolView } from '../view.ts';
 
-export function headlessService({ identity }: PoolView): Manifest {
+/** Undefined where pods have no names. */
+export function headlessService({ identity, spec }: PoolView): Manifest | undefined {
+  if (isShared(spec)) return undefined;
   return {
     apiVersion: 'v1',
     kind: 'Service',

@@ -1,14 +1,17 @@
 // The StatefulSet of the pooler pods. Its pods have stable names, because a grant is held by name.
 
 import { hash } from 'node:crypto';
+import { isShared } from '../holder-config.ts';
 import { SERVING_LABEL, selectorOf, TEMPLATE_ANNOTATION } from '../labels.ts';
 import { canonical, type Json, type Manifest, metadataOf, sortedKeys } from '../manifest.ts';
 import { fileKey, namesOf } from '../names.ts';
 import type { PoolView } from '../view.ts';
 import { podTemplate } from './pod-template.ts';
 
-export function statefulSet(view: PoolView): Manifest {
+/** Undefined where the pods are those of a Deployment. */
+export function statefulSet(view: PoolView): Manifest | undefined {
   const { identity, replicas } = view;
+  if (isShared(view.spec)) return undefined;
   const names = namesOf(identity.name);
   const template = markedTemplate(view);
   return {
@@ -34,7 +37,7 @@ export function statefulSet(view: PoolView): Manifest {
  * The template with a mark of what makes a pod outdated: everything but the epoch of its file path, which moves with
  * every lowering and which the running pods need not follow, and but the label that is written on live pods.
  */
-function markedTemplate(view: PoolView): Json {
+export function markedTemplate(view: PoolView): Json {
   const template = podTemplate(view);
   const whole = canonical(template) as { readonly [key: string]: Json };
   // The path is the only place where the pool's uid has a file's ending behind it.
