@@ -20,7 +20,7 @@ import { type Access, accessOf, type PoolUser, sharedFault } from './pool/access
 import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
 import { shareTooSmall } from './pool/findings.ts';
-import { holderName, podName } from './pool/names.ts';
+import { holderName, placeOfHolder, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
 import { declaredFacts } from './sizing/declared.ts';
@@ -29,6 +29,7 @@ import { leastOf, withObserved } from './sizing/observed.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
 import {
   podSizes,
+  processesOf,
   type SizedPool,
   type SizedServer,
   sizeServer,
@@ -276,17 +277,19 @@ function ownText({ budget, pool }: ReadPool): string {
 /** The ledger's steps for a new pool, each taken as soon as it is permitted, until nothing is left to do. */
 function settled(pool: ConnectionPool, allotment: number, entries: readonly string[]): HolderPlan {
   let holders: HolderState[] = [];
-  let workload: WorkloadState = { replicas: 0, epoch: 0, seen: true };
+  const processes = processesOf(pool.spec);
+  let workload: WorkloadState | undefined;
   for (;;) {
     const next = planHolders({
       allotment,
       pods: pool.spec.pooler.replicas,
+      processes,
       entries,
       sizes: entrySizes(pool.spec),
       holders,
-      workload,
+      ...(workload === undefined ? {} : { workload }),
       fileEpoch: 0,
-      nameOf: (ordinal) => holderName(podName(pool.metadata.name, ordinal)),
+      nameOf: (ordinal, process) => holderName(podName(pool.metadata.name, ordinal), process),
       mayRaise: true,
       live: true,
       inParts: false,
@@ -295,12 +298,14 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
     const grants = new Map(next.grants.map((g) => [g.holder, g]));
     const files = new Map(next.files.map((f) => [f.holder, f.grant]));
     const names = [...new Set([...grants.keys(), ...files.keys()])];
-    holders = names.map((name, i) => {
+    holders = names.map((name) => {
       const grant = grants.get(name);
       const file = files.get(name);
+      const { ordinal = 0, process = 0 } = placeOfHolder(pool.metadata.name, name) ?? {};
       return {
         name,
-        ordinal: next.files.find((f) => f.holder === name)?.ordinal ?? i,
+        ordinal,
+        process,
         asked: true,
         ...(grant === undefined ? {} : { grant }),
         ...(file === undefined
@@ -315,7 +320,12 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
             }),
       };
     });
-    workload = { replicas: next.replicas, epoch: next.epoch, seen: true };
+    workload = {
+      replicas: next.replicas,
+      epoch: next.epoch,
+      processes: next.processes,
+      seen: true,
+    };
   }
 }
 

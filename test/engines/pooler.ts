@@ -74,8 +74,10 @@ export async function startPooler(
   users: readonly UserSecret[],
   /** Further files beside the configuration, by name. */
   files: Readonly<Record<string, string>> = {},
+  /** Of a process that shares it. */
+  sharedPort?: number,
 ): Promise<Pooler> {
-  const port = await reservePort();
+  const port = sharedPort ?? (await reservePort());
   const folder = join(scratch, `${process.pid}-pooler-${++count}`);
   mkdirSync(folder, { recursive: true });
   let current = '';
@@ -103,6 +105,7 @@ export async function startPooler(
     user: adminUser.name,
     password: adminUser.secret,
     timeoutMs: 10_000,
+    ...(config.socket === undefined ? {} : { process: { peerId: config.peerId, of: 2 } }),
   };
   const observe = () => admin.observe(address);
   const reload = () => admin.reload(address);

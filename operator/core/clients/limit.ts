@@ -1,4 +1,4 @@
-// max_client_conn: the client connections that one pooler pod accepts, and the files that takes.
+// max_client_conn: the client connections that one pooler pod and each of its processes accept, and the files that takes.
 import { DEFAULT_MAX_CLIENTS, MAX_CLIENTS } from '../../api/clients.ts';
 
 /** What is added to the workloads' connections: pods that still end, a shell, a migration. */
@@ -63,6 +63,20 @@ export function clientLimit(input: LimitInput): ClientLimit {
         max: wanted,
         source: `${connections} connections of the workloads, ${headroom} more for what is not counted, rounded up`,
       };
+}
+
+/** Standard deviations above the mean; a process in 30,000 has more. */
+const SPREAD = 4;
+
+/**
+ * max_client_conn of each of `processes` in a pod that is to accept `max` clients. The kernel leads each connection to
+ * one of them by a hash, as by lot: a process has max / n on average, with the deviation of a binomial distribution,
+ * √(max × 1/n × (1 − 1/n)). Four of these are added, so that a pod with its `max` clients refuses none of them; together
+ * the processes accept a little more than `max`.
+ */
+export function processClients(max: number, processes: number): number {
+  const part = 1 / processes;
+  return Math.min(max, Math.ceil(max * part + SPREAD * Math.sqrt(max * part * (1 - part))));
 }
 
 /** `perPod` is the largest number of server connections of one pod. */

@@ -4,7 +4,7 @@ import type { ConnectionPoolSpec, PoolSizing } from '../../api/connection-pool.t
 import { formatMilli, milliOf } from '../../api/quantity.ts';
 import type { ServerFacts } from '../../postgres/adapter.ts';
 import { isSessionPool, poolMax } from './entries.ts';
-import { type PoolShare, podsFor, poolShares } from './pool-shares.ts';
+import { fleetFor, type PoolShare, poolShares } from './pool-shares.ts';
 import {
   ASSUMED_MILLI_CORES,
   type ServerBudget,
@@ -85,6 +85,7 @@ export function sizeServer(
         ...(max === undefined ? {} : { max }),
         session: isSessionPool(spec),
         pods: spec.pooler.replicas,
+        processes: processesOf(spec),
         entries,
         ...(namespaceMax === undefined ? {} : { group: { id: namespace, max: namespaceMax } }),
       };
@@ -98,8 +99,19 @@ export function sizeServer(
 
 /** Pods that the pool can have with its share, and the connections of each, by ordinal. */
 export function podSizes(share: number, spec: ConnectionPoolSpec, entries: number): number[] {
-  const pods = podsFor(share, spec.pooler.replicas, entries);
+  const { pods } = fleetOf(share, spec, entries);
   return pods === 0 ? [] : splitEvenly(share, pods);
+}
+
+/** Pods that the pool can have with its share, and processes in each. */
+export function fleetOf(share: number, spec: ConnectionPoolSpec, entries: number) {
+  return fleetFor(share, { pods: spec.pooler.replicas, processes: processesOf(spec), entries });
+}
+
+/** Processes that are asked for in each pod; an object from before the field has one. */
+export function processesOf({ pooler }: Pick<ConnectionPoolSpec, 'pooler'>): number {
+  const { processes } = pooler as { readonly processes?: number };
+  return processes ?? 1;
 }
 
 /** The numbers of `status.sizing`, without its sentences. `maxClientConn` is of one pod. */

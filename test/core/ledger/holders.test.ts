@@ -256,7 +256,12 @@ const cases: readonly Case[] = [
     sentence: 'a pod that must go gets no more',
     state: pool({
       allotment: 9,
-      holders: [{ ...running(0, { a: 4 }), pod: { uid: 'pod-0', terminating: true, epoch: 0 } }],
+      holders: [
+        {
+          ...running(0, { a: 4 }),
+          pod: { uid: 'pod-0', terminating: true, epoch: 0, processes: 1 },
+        },
+      ],
       workload: workload(1),
     }),
     grants: { 0: [4, 1] },

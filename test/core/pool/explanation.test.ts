@@ -22,6 +22,8 @@ const base: ExplanationInput = {
   share: 8,
   podsAsked: 2,
   perPod: [4, 4],
+  processesAsked: 1,
+  processes: 1,
   axis: 'user',
   entries: 1,
 };
