@@ -87,7 +87,7 @@ const mutations: readonly Mutation[] = [
   {
     rule: 'a process is gone when the pod that was made with it is, and not when the template has it no more',
     switches: { templateSaysAll: true },
-    focus: ['firstDoesAll', 'processes', 'processes', 'weight', 'budget'],
+    focus: ['firstDoesAll', 'firstDoesAll', 'processes', 'processes', 'loseNode'],
   },
   {
     rule: 'fewer replicas count when the controller has seen them',

@@ -232,7 +232,7 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
               uid: pod.uid,
               terminating: pod.terminating,
               epoch: pod.epoch,
-              processes: pod.processes,
+              processes: made,
             },
           }),
       ...(observation === undefined ? {} : { observation }),
@@ -431,7 +431,9 @@ export function reconcilePool(
           holders.stranded.includes(holderOf(slot, ordinal, place.process)),
       );
     const [first] = switches.keepStranded ? [] : view.pods.filter(isStranded);
-    const [old] = view.pods.filter(({ pod }) => pod.processes !== set.processes);
+    // A pod from another template is replaced, one after the other: it takes its time.
+    const isOld = ({ pod }: { readonly pod: PodObject }) => pod.processes !== set.processes;
+    const [old] = set.observed < set.generation ? [] : view.pods.filter(isOld);
     const gone = first ?? old;
     if (gone === undefined) return;
     const key = podKey(slot, gone.ordinal);
