@@ -28,6 +28,7 @@ import { entrySizes } from './sizing/entries.ts';
 import { leastOf, withObserved } from './sizing/observed.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
 import {
+  fleetOf,
   podSizes,
   processesOf,
   type SizedPool,
@@ -68,6 +69,8 @@ export interface PlannedPool {
   readonly sizing?: PoolSizing;
   /** What follows for the applications; absent with sizing. */
   readonly clients?: ClientsPlan;
+  /** Processes in each pod, as far as the share feeds them. */
+  readonly processes: number;
   /** The whole server, with the shares of all its pools; absent with sizing. */
   readonly server?: SizedServer;
   /** In the order of application; empty when the pool cannot run. */
@@ -98,7 +101,14 @@ export function plan(input: PlanInput): PlannedPool[] {
   };
   return read.map((one): PlannedPool => {
     const { pool, axis, sized, budget, found, access, refused } = one;
-    const failed = (fault: PlanFault) => ({ pool, budget, objects: [], faults: [fault] });
+    const asked = processesOf(pool.spec);
+    const failed = (fault: PlanFault) => ({
+      pool,
+      budget,
+      processes: asked,
+      objects: [],
+      faults: [fault],
+    });
     if (!found.ok) return failed({ ...found.fault, field: targetField(pool) });
     if (access.fault !== undefined) return failed(access.fault);
     if (!axis.ok) return failed(axis.fault);
@@ -171,7 +181,8 @@ export function plan(input: PlanInput): PlannedPool[] {
     const unbound = rendered.bindingFault === undefined ? [] : [rendered.bindingFault];
     const faults = [...shortage, ...(clients.faults ?? []), ...unbound];
     const objects = [...rendered.objects, ...rendered.bindings];
-    return { pool, budget, ...known, objects, faults };
+    const { processes } = fleetOf(share?.connections ?? 0, pool.spec, sized.entries);
+    return { pool, budget, ...known, processes, objects, faults };
   });
 }
 

@@ -5,7 +5,7 @@ import type { ConnectionPool } from '../api/resources.ts';
 import { type Access, sharedFault } from '../core/pool/access.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
-import { dataOf, type PoolObjects, readHolders } from '../core/pool/read.ts';
+import { dataOf, type PoolObjects, readHolders, recordsOf } from '../core/pool/read.ts';
 import type { ServerTlsChoice } from '../core/pool/server-tls.ts';
 import type { ConsoleCredential, UserCredential } from '../core/pool/view.ts';
 import type { Fault } from '../postgres/adapter.ts';
@@ -63,10 +63,11 @@ export function revokedUsers(
   objects: PoolObjects,
   listed: readonly string[],
 ): string[] {
-  const names = objects.pods.flatMap((pod) => {
-    const observation = consoles.records.get(pod.metadata?.uid ?? '')?.observation;
-    return observation === undefined ? [] : engine.remembered(observation, listed);
-  });
+  const names = objects.pods
+    .flatMap((pod) => recordsOf(consoles.records, pod))
+    .flatMap((record) =>
+      record?.observation === undefined ? [] : engine.remembered(record.observation, listed),
+    );
   return [...new Set(names)].sort();
 }
 

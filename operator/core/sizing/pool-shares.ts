@@ -27,7 +27,7 @@ export interface PoolShare {
   /** Connections of the pool; 0 only when the pool asks for no pod or there is not enough for it. */
   readonly connections: number;
   /** Set when the pool gets less than it needs for its pods, or less than its own min. */
-  readonly shortage?: 'NoPod' | 'FewerPods' | 'BelowMin';
+  readonly shortage?: 'NoPod' | 'FewerProcesses' | 'FewerPods' | 'BelowMin';
   /** Its group has no room for more, or not for as much as this pool lacks. */
   readonly groupIsFull?: boolean;
 }
@@ -223,7 +223,9 @@ function judge(
 
 function shortageOf(c: PoolClaim, connections: number): PoolShare['shortage'] {
   if (connections < c.entries) return 'NoPod';
-  if (connections < c.entries * c.pods * (c.processes ?? 1)) return 'FewerPods';
+  const fleet = fleetFor(connections, c);
+  if (fleet.processes < (c.processes ?? 1)) return 'FewerProcesses';
+  if (fleet.pods < c.pods) return 'FewerPods';
   return connections < (c.min ?? 0) ? 'BelowMin' : undefined;
 }
 
