@@ -21,6 +21,7 @@ const seed = 'seed';
 
 export interface Pooler {
   readonly port: number;
+  readonly pid: number;
   readonly address: ConsoleAddress;
   /** The file and the user list as they stand. */
   text(): string;
@@ -111,6 +112,7 @@ export async function startPooler(
   const reload = () => admin.reload(address);
   return {
     port,
+    pid: started.pid,
     address,
     text: () => current,
     write,

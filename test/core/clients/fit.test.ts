@@ -65,6 +65,14 @@ test('a process accepts its part of the clients of its pod, and four deviations 
     assert.equal(processClients(max, processes), expected, `${max} over ${processes}`);
 });
 
+test('a known limit of files is that of each process, so that a pod with several accepts more', () => {
+  const input = { incomplete: false, connections: 3000, besides: 100, fileLimit: 1024 };
+  assert.equal(clientLimit(input).max, 924);
+  const { max } = clientLimit({ ...input, processes: 4 });
+  assert.ok(max > 3 * 924 && processClients(max, 4) <= 924, `${max}`);
+  assert.ok(processClients(max + 1, 4) > 924);
+});
+
 test('the files of a pod besides its clients are those of servers, cancels and peers', () => {
   assert.equal(filesBesides(9, 2), 10 + 3 * 9 + 20);
   assert.equal(filesBesides(0, 0), 10);
