@@ -159,15 +159,16 @@ export const connectionPoolSpec = ruled(
       'databases: user must be one of users, because its password is read from there: list it in users with its Secret',
   },
   {
-    cel: `self.databases.all(d, !has(d.max) || (d.max >= ${podsAtOnceCel('self.pooler.replicas')} && (!has(self.pooler.autoscaling) || d.max >= ${podsAtOnceCel('self.pooler.autoscaling.maxReplicas')})))`,
-    holds: ({ databases, pooler: { replicas, autoscaling, workload } }) =>
+    cel: `self.databases.all(d, !has(d.max) || (d.max >= ${podsAtOnceCel('self.pooler.replicas')} * self.pooler.processes && (!has(self.pooler.autoscaling) || d.max >= ${podsAtOnceCel('self.pooler.autoscaling.maxReplicas')} * self.pooler.processes)))`,
+    holds: ({ databases, pooler: { replicas, processes, autoscaling, workload } }) =>
       databases.every(
         ({ max = Number.POSITIVE_INFINITY }) =>
-          max >= podsAtOnce(workload, replicas) &&
-          (autoscaling === undefined || max >= podsAtOnce(workload, autoscaling.maxReplicas)),
+          max >= podsAtOnce(workload, replicas) * processes &&
+          (autoscaling === undefined ||
+            max >= podsAtOnce(workload, autoscaling.maxReplicas) * processes),
       ),
     message:
-      'databases: max must be at least the number of pods (pooler.replicas, pooler.autoscaling.maxReplicas; of a Deployment twice that and one), because each pod needs a connection for each database: raise it, or have fewer pods',
+      'databases: max must be at least the number of pods (pooler.replicas, pooler.autoscaling.maxReplicas; of a Deployment twice that and one) times pooler.processes, because each process needs a connection for each database: raise it, or have fewer of them',
   },
   {
     cel: '!has(self.sizing.min) || self.databases.exists(d, !has(d.max)) || self.sizing.min <= self.databases.map(d, d.max).sum()',

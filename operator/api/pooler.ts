@@ -89,6 +89,10 @@ const poolerFields = fields({
     z.int().min(0).max(100).default(2),
     'Pooler pods. The budget is divided over them, so more pods never mean more connections.',
   ),
+  processes: described(
+    z.int().min(1).max(8).default(1),
+    "Pooler processes in each pod, a container each. One process uses one core: raise this where a pod's process needs a whole core. The pool's connections are divided over pods × processes, each of which needs one for each database (or user). A change replaces the pods, one at a time.",
+  ),
   autoscaling: described(
     autoscaling.optional(),
     'Lets Kubernetes choose the number of pods by their use of CPU. It writes `replicas`, which is then left out here.',
@@ -114,7 +118,7 @@ const poolerFields = fields({
       requests: { cpu: '100m', memory: '64Mi' },
       limits: { memory: '256Mi' },
     }),
-    'Resource requirements of the pooler container. What is given here replaces the whole default.',
+    'Resource requirements of the pooler container, of each one where `processes` is more than 1. What is given here replaces the whole default.',
   ),
   nodeSelector: described(
     nodeLabels('pooler.nodeSelector').optional(),
@@ -150,11 +154,21 @@ const poolerFields = fields({
 
 const names = (list: string) => `has(self.resources.${list}) && 'cpu' in self.resources.${list}`;
 
-export const pooler = ruled(poolerFields, {
-  cel: `!has(self.autoscaling) || ${names('requests')} || ${names('limits')}`,
-  holds: ({ autoscaling, resources: { requests, limits } }) =>
-    autoscaling === undefined || requests?.cpu !== undefined || limits?.cpu !== undefined,
-  message:
-    'pooler.autoscaling measures use of CPU in percent of the request: set pooler.resources.requests.cpu',
-  at: '.autoscaling',
-});
+export const pooler = ruled(
+  poolerFields,
+  {
+    cel: `!has(self.autoscaling) || ${names('requests')} || ${names('limits')}`,
+    holds: ({ autoscaling, resources: { requests, limits } }) =>
+      autoscaling === undefined || requests?.cpu !== undefined || limits?.cpu !== undefined,
+    message:
+      'pooler.autoscaling measures use of CPU in percent of the request: set pooler.resources.requests.cpu',
+    at: '.autoscaling',
+  },
+  {
+    cel: "self.workload != 'Deployment' || self.processes == 1",
+    holds: ({ workload, processes }) => workload !== 'Deployment' || processes === 1,
+    message:
+      'pooler.processes must be 1 with pooler.workload Deployment, whose pods all read one file: have more replicas, or use a StatefulSet',
+    at: '.processes',
+  },
+);

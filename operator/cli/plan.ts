@@ -104,7 +104,7 @@ function observedOf({ lookup }: Gathered, namespace: string, name: string): Obse
 }
 
 function shownPool(
-  { pool, sizing, objects, faults }: CorePlan,
+  { pool, sizing, processes, objects, faults }: CorePlan,
   placed: Placed<ConnectionPool> | undefined,
 ): { pool: PlannedPool } | { fault: InputFault } {
   const { metadata, spec } = pool;
@@ -121,6 +121,7 @@ function shownPool(
       about: {
         postgres: postgresName(pool),
         mode: spec.mode,
+        processes,
         notes: faults.map(({ reason, message }) => `${reason}: ${message}`),
       },
     },

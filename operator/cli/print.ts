@@ -16,6 +16,8 @@ export interface PlannedPool {
     /** `StatefulSet shop/shop-db`, or `db.example.com:5432`. */
     readonly postgres: string;
     readonly mode: string;
+    /** Processes in each pod. */
+    readonly processes: number;
     /** What works less well than asked for, each with its fix. */
     readonly notes: readonly string[];
   };
@@ -73,7 +75,7 @@ function table(pools: readonly PlannedPool[]): string {
     about.mode,
     `${sizing.budget ?? ''}`,
     `${sizing.share ?? ''}`,
-    `${sizing.perPod?.length ?? ''}`,
+    `${sizing.perPod?.length ?? ''}${about.processes > 1 ? ` × ${about.processes}` : ''}`,
     perPod(sizing.perPod ?? []),
   ]);
   return `${[formatTable([header, ...rows]), ...pools.map(details)].join('\n\n')}\n`;

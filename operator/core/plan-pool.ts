@@ -25,6 +25,7 @@ import type {
   UserCredential,
 } from './pool/view.ts';
 import { entrySizes } from './sizing/entries.ts';
+import { processesOf } from './sizing/size-server.ts';
 
 /** The axis of a pool and its entries, sorted; or why no axis bounds it. */
 export type AxisOf =
@@ -88,6 +89,7 @@ export function planPool(input: PoolInput, engine: Engine): PoolLedgerPlan {
     grants: status.grants ?? [],
     row,
     pods,
+    processes: processesOf(pool.spec),
     entries,
     sizes: entrySizes(pool.spec),
     reading: {
@@ -96,7 +98,7 @@ export function planPool(input: PoolInput, engine: Engine): PoolLedgerPlan {
       fileEpoch: readFileEpoch(objects),
       live: input.live,
     },
-    nameOf: (ordinal) => holderName(podName(metadata.name, ordinal)),
+    nameOf: (ordinal, process) => holderName(podName(metadata.name, ordinal), process),
     mayRaise,
     inParts,
   });
@@ -150,12 +152,13 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
     entries: input.entries,
     maxClientConn: input.maxClientConn,
     ...(input.sharers === undefined ? {} : { sharers: input.sharers }),
-    holders: ledger.files.map(({ ordinal, grant }) => ({
-      ...(shared ? sharedIdentity(name) : holderIdentity(name, ordinal)),
+    holders: ledger.files.map(({ ordinal, process, grant }) => ({
+      ...(shared ? sharedIdentity(name) : holderIdentity(name, ordinal, process)),
       grant,
       olderEpochs: older,
     })),
     replicas: Math.max(ledger.replicas, input.keepReplicas ?? 0),
+    processes: ledger.processes,
     epoch: ledger.epoch,
     ...(shared
       ? { rollout: { ...(live === undefined ? {} : { live }), mayRoll: mayRollWith(ledger) } }

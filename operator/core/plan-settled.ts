@@ -34,7 +34,8 @@ export function settledBounded(
       const file = { ...caps, revision: undefined, connections };
       state = { ...state, file, fileEpoch: next.epoch };
     } else {
-      const workload = { replicas: next.replicas, epoch: next.epoch, seen: true, paused: false };
+      const { replicas, epoch, processes } = next;
+      const workload = { replicas, epoch, processes, seen: true, paused: false };
       state = { ...state, workload };
     }
   }

@@ -22,7 +22,7 @@ import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
 import { shareTooSmall } from './pool/findings.ts';
 import { isShared } from './pool/holder-config.ts';
-import { holderName, podName } from './pool/names.ts';
+import { holderName, placeOfHolder, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
 import { declaredFacts } from './sizing/declared.ts';
@@ -30,7 +30,9 @@ import { entrySizes } from './sizing/entries.ts';
 import { leastOf, withObserved } from './sizing/observed.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
 import {
+  fleetOf,
   podSizes,
+  processesOf,
   type SizedPool,
   type SizedServer,
   sizeServer,
@@ -69,6 +71,8 @@ export interface PlannedPool {
   readonly sizing?: PoolSizing;
   /** What follows for the applications; absent with sizing. */
   readonly clients?: ClientsPlan;
+  /** Processes in each pod, as far as the share feeds them. */
+  readonly processes: number;
   /** The whole server, with the shares of all its pools; absent with sizing. */
   readonly server?: SizedServer;
   /** In the order of application; empty when the pool cannot run. */
@@ -99,7 +103,14 @@ export function plan(input: PlanInput): PlannedPool[] {
   };
   return read.map((one): PlannedPool => {
     const { pool, axis, sized, budget, found, access, refused } = one;
-    const failed = (fault: PlanFault) => ({ pool, budget, objects: [], faults: [fault] });
+    const asked = processesOf(pool.spec);
+    const failed = (fault: PlanFault) => ({
+      pool,
+      budget,
+      processes: asked,
+      objects: [],
+      faults: [fault],
+    });
     if (!found.ok) return failed({ ...found.fault, field: targetField(pool) });
     if (access.fault !== undefined) return failed(access.fault);
     if (!axis.ok) return failed(axis.fault);
@@ -172,7 +183,8 @@ export function plan(input: PlanInput): PlannedPool[] {
     const unbound = rendered.bindingFault === undefined ? [] : [rendered.bindingFault];
     const faults = [...shortage, ...(clients.faults ?? []), ...unbound];
     const objects = [...rendered.objects, ...rendered.bindings];
-    return { pool, budget, ...known, objects, faults };
+    const { processes } = fleetOf(share?.connections ?? 0, pool.spec, sized.entries);
+    return { pool, budget, ...known, processes, objects, faults };
   });
 }
 
@@ -279,17 +291,19 @@ function ownText({ budget, pool }: ReadPool): string {
 function settled(pool: ConnectionPool, allotment: number, entries: readonly string[]): HolderPlan {
   if (isShared(pool.spec)) return settledBounded(pool, allotment, entries);
   let holders: HolderState[] = [];
-  let workload: WorkloadState = { replicas: 0, epoch: 0, seen: true };
+  const processes = processesOf(pool.spec);
+  let workload: WorkloadState | undefined;
   for (;;) {
     const next = planHolders({
       allotment,
       pods: pool.spec.pooler.replicas,
+      processes,
       entries,
       sizes: entrySizes(pool.spec),
       holders,
-      workload,
+      ...(workload === undefined ? {} : { workload }),
       fileEpoch: 0,
-      nameOf: (ordinal) => holderName(podName(pool.metadata.name, ordinal)),
+      nameOf: (ordinal, process) => holderName(podName(pool.metadata.name, ordinal), process),
       mayRaise: true,
       live: true,
       inParts: false,
@@ -298,12 +312,14 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
     const grants = new Map(next.grants.map((g) => [g.holder, g]));
     const files = new Map(next.files.map((f) => [f.holder, f.grant]));
     const names = [...new Set([...grants.keys(), ...files.keys()])];
-    holders = names.map((name, i) => {
+    holders = names.map((name) => {
       const grant = grants.get(name);
       const file = files.get(name);
+      const { ordinal = 0, process = 0 } = placeOfHolder(pool.metadata.name, name) ?? {};
       return {
         name,
-        ordinal: next.files.find((f) => f.holder === name)?.ordinal ?? i,
+        ordinal,
+        process,
         asked: true,
         ...(grant === undefined ? {} : { grant }),
         ...(file === undefined
@@ -318,7 +334,12 @@ function settled(pool: ConnectionPool, allotment: number, entries: readonly stri
             }),
       };
     });
-    workload = { replicas: next.replicas, epoch: next.epoch, seen: true };
+    workload = {
+      replicas: next.replicas,
+      epoch: next.epoch,
+      processes: next.processes,
+      seen: true,
+    };
   }
 }
 

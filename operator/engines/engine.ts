@@ -47,6 +47,7 @@ export interface UserEntry {
 export interface Peer {
   /** 1 to 16383, the same for one process as long as it lives. */
   readonly id: number;
+  /** Or a Unix socket, "@name". */
   readonly host: string;
   readonly port: number;
 }
@@ -111,6 +112,11 @@ export interface HolderConfig {
   readonly maxClientConnections: number;
   /** Absent: it has no peers that could tell it from others, and none of them finds it. */
   readonly peerId?: number;
+  /**
+   * Where the processes of a pod share its port: a Unix socket of this one's own, in the abstract namespace ("@name"),
+   * over which its siblings forward cancel requests to it.
+   */
+  readonly socket?: string;
   /** All processes of the pool; the own one may be among them. */
   readonly peers: readonly Peer[];
   readonly admin: { readonly adminUser: string; readonly statsUser: string };

@@ -159,6 +159,16 @@ export interface ConsoleAddress {
   /** For the whole call, from dial to close. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /**
+   * The process that is meant, where several share the port and the kernel leads each connection to any of them.
+   * Absent: whoever answers.
+   */
+  readonly process?: {
+    /** That it runs with. */
+    readonly peerId: number;
+    /** How many share the port. */
+    readonly of: number;
+  };
 }
 
 /**

@@ -5,7 +5,7 @@ import { drainingSince } from '../core/drain/read-pod.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { LISTEN_PORT } from '../core/pool/paths.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
-import { podAddress } from '../core/pool/read.ts';
+import { podAddress, recordsOf } from '../core/pool/read.ts';
 import type { Observation, ObservedPool } from '../engines/engine.ts';
 import { type KubeObject, keyOf } from '../kube/types.ts';
 import type { Context } from './context.ts';
@@ -89,17 +89,30 @@ function askersOfPool({ world, consoles, engine }: Ground, pool: KubeObject): As
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     .flatMap((pod) => {
       const host = podAddress(pod);
-      const record = consoles.records.get(pod.metadata.uid ?? '');
-      const observation = record?.follows === true ? record.observation : undefined;
-      if (host === undefined || observation === undefined || observation.paused) return [];
+      // Any of its processes may be the one that is asked.
+      const records = recordsOf(consoles.records, pod);
+      const observations = records.flatMap((one) =>
+        one?.follows === true && one.observation?.paused === false ? [one.observation] : [],
+      );
+      if (host === undefined || observations.length < records.length) return [];
       const tls = world.requiresTls(namespace, name) ? { tls: {} } : {};
       return users.flatMap(({ user, password }) =>
-        databasesFor(specOf(pool), user, observation).map((database) => ({
+        databasesForAll(specOf(pool), user, observations).map((database) => ({
           address: { host, port: LISTEN_PORT, user, password, database, ...tls },
           through: `user ${user} of ConnectionPool ${namespace}/${name}`,
         })),
       );
     });
+}
+
+/** Those of the first process that all others of its pod have too. */
+function databasesForAll(
+  spec: ConnectionPoolSpec,
+  user: string,
+  processes: readonly Observation[],
+): string[] {
+  const [first = [], ...others] = processes.map((one) => databasesFor(spec, user, one));
+  return first.filter((database) => others.every((list) => list.includes(database)));
 }
 
 /**

@@ -1,8 +1,8 @@
 // Where the processes of a pool let the operator in, and with what.
-import { namesOf } from '../core/pool/names.ts';
+import { namesOf, ordinalOf, peerIdOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
 import { LISTEN_PORT, USER_LIST_KEY } from '../core/pool/paths.ts';
-import { dataOf, podAddress } from '../core/pool/read.ts';
+import { dataOf, processAddress, processesOfPod } from '../core/pool/read.ts';
 import type { ConsoleAddress, Engine } from '../engines/engine.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { World } from './world.ts';
@@ -30,24 +30,33 @@ export function consoleLogin(
   return readConsoleSecret(dataOf(world.secrets.get(namespace, names.consoleSecret)));
 }
 
-/** Where the console of a pod of the pool is asked, and as whom; undefined while it has no address, or no login is there. */
+/**
+ * Where the console of a process of a pod of the pool is asked, and as whom; undefined while it has no address, or no
+ * login is there. Where several share the pod's port a call has the time of as many: it may come to each of them first.
+ */
 export function consoleAddress(
   world: World,
   engine: Engine,
   pool: { readonly namespace: string; readonly name: string },
   pod: KubeObject,
+  process: number,
   call: Pick<ConsoleAddress, 'timeoutMs'> & { readonly signal: AbortSignal },
 ): ConsoleAddress | undefined {
   const { namespace, name } = pool;
-  const host = podAddress(pod);
+  const host = processAddress(pod, process);
+  const of = processesOfPod(pod);
+  const ordinal = ordinalOf(name, pod.metadata.name);
   const credential = consoleLogin(world, engine, namespace, name);
-  if (host === undefined || credential === undefined) return undefined;
+  if (host === undefined || ordinal === undefined || credential === undefined) return undefined;
   return {
     host,
     port: LISTEN_PORT,
     user: credential.user,
     password: credential.password,
     ...call,
+    ...(of === 1
+      ? {}
+      : { timeoutMs: of * call.timeoutMs, process: { peerId: peerIdOf(ordinal, process), of } }),
     ...(world.requiresTls(namespace, name) ? { tls: {} } : {}),
   };
 }

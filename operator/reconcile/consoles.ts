@@ -24,7 +24,10 @@ import {
   dataOf,
   epochOfPod,
   holderOfPod,
-  podAddress,
+  numbersOf,
+  processAddress,
+  processesOfPod,
+  processKey,
 } from '../core/pool/read.ts';
 import type { CapAxis, Console, ConsoleAddress, Engine, Observation } from '../engines/engine.ts';
 import type { Client } from '../kube/client.ts';
@@ -38,7 +41,7 @@ import type { Renewals } from './renewals.ts';
 import { poolUidOf } from './trim.ts';
 import { statusOf, type World } from './world.ts';
 
-/** What is known of one pod's process. */
+/** What is known of one process of a pod. */
 export interface PodConsole extends ConsoleRecord {
   /** Why it does not do what it is told, in words for a status; absent where it does, or has failed only once. */
   readonly failure?: string;
@@ -58,7 +61,12 @@ export interface ConsolesOptions {
   /** Called when something about a pod's process changed that a plan depends on. */
   readonly onChange: (poolKey: string) => void;
   /** Called with each look; `now` in milliseconds since 1970. */
-  readonly onLook: (poolKey: string, podUid: string, observation: Observation, now: number) => void;
+  readonly onLook: (
+    poolKey: string,
+    processKey: string,
+    observation: Observation,
+    now: number,
+  ) => void;
   readonly renewals: Pick<Renewals, 'look' | 'told' | 'forget'>;
   /** As in `DrainsOptions`. */
   readonly turns: Turns;
@@ -79,69 +87,79 @@ const PAUSES_MS = [100, 100, 150, 200, 300, 500] as const;
 export class Consoles {
   readonly #options: ConsolesOptions;
   readonly #records = new Map<string, PodConsole>();
-  /** By the uid of the pod. */
+  /** By `processKey`, as the records. */
   readonly #asking = new Map<string, Asking>();
 
   constructor(options: ConsolesOptions) {
     this.#options = options;
   }
 
-  /** By the uid of the pod. */
+  /** By `processKey`. */
   get records(): ReadonlyMap<string, PodConsole> {
     return this.#records;
   }
 
-  forget(podUid: string): void {
-    this.#options.renewals.forget(podUid);
-    this.#records.delete(podUid);
-    this.#asking.delete(podUid);
+  /** A pod that is gone, with all of its processes. */
+  forget(pod: KubeObject): void {
+    for (const process of numbersOf(pod)) {
+      const id = idOf(pod, process);
+      this.#options.renewals.forget(id);
+      this.#records.delete(id);
+      this.#asking.delete(id);
+    }
   }
 
-  /** A pod may have to be told something at once, whatever its failures have earned. */
-  hurry(podUid: string): void {
-    this.#asking.delete(podUid);
+  /** A process may have to be told something at once, whatever its failures have earned. */
+  hurry(id: string): void {
+    this.#asking.delete(id);
   }
 
-  /** Makes one pod's process follow its files, whatever the others of its pool do. The key is that of `podKeysOf`. */
+  /** Makes one process follow its files, whatever the others of its pool do. The key is that of `podKeysOf`. */
   async reconcile(key: string, run: Run): Promise<Outcome> {
     const { world } = this.#options;
-    const { namespace, pool, poolKey, pod: name } = partsOf(key);
+    const { namespace, pool, poolKey, pod: name, process } = partsOf(key);
     const pod = world.pods.get(namespace, name);
-    if (pod === undefined || !isAskable(pod)) return done;
-    const { uid = '' } = pod.metadata;
-    const asking = askingOf(this.#asking.get(uid), this.#aboutOf(pod));
-    this.#asking.set(uid, asking);
+    if (pod === undefined || process >= processesOfPod(pod) || !isAskable(pod, process))
+      return done;
+    const id = idOf(pod, process);
+    const asking = askingOf(this.#asking.get(id), this.#aboutOf(pod, process));
+    this.#asking.set(id, asking);
     const seconds =
-      secondsUntilAsk(asking, Date.now()) || (await this.#secondsAfter(poolKey, pod, run));
+      secondsUntilAsk(asking, Date.now()) || (await this.#secondsAfter(poolKey, pod, process, run));
     if (seconds === undefined) return done;
     const untilEnd = (pauseEnd(world.pauseOf(namespace, pool)) - Date.now()) / 1000;
     return after(untilEnd > 0 ? Math.min(seconds, untilEnd + PAUSE_MARGIN_SECONDS) : seconds);
   }
 
   /** Follows, and says when to look again; undefined when there is nobody to ask. */
-  async #secondsAfter(poolKey: string, pod: KubeObject, run: Run): Promise<number | undefined> {
-    const { uid = '' } = pod.metadata;
-    const follows = await this.#follow(poolKey, pod, run);
+  async #secondsAfter(
+    poolKey: string,
+    pod: KubeObject,
+    process: number,
+    run: Run,
+  ): Promise<number | undefined> {
+    const id = idOf(pod, process);
+    const follows = await this.#follow(poolKey, pod, process, run);
     if (follows === undefined) return undefined;
-    const asking = this.#asking.get(uid);
+    const asking = this.#asking.get(id);
     const wait = asking === undefined ? 0 : secondsUntilAsk(asking, Date.now());
     if (wait > 0) return wait;
-    const pausing = pauseStateOf(this.#records.get(uid)?.observation) === 'pausing';
+    const pausing = pauseStateOf(this.#records.get(id)?.observation) === 'pausing';
     return follows && !pausing ? STEADY_SECONDS : RETRY_SECONDS;
   }
 
   /** What may end a failure. */
-  #aboutOf(pod: KubeObject): string {
+  #aboutOf(pod: KubeObject, process: number): string {
     const { world } = this.#options;
     const { namespace = '' } = pod.metadata;
     const pool = pod.metadata.labels?.[POOL_LABEL] ?? '';
     const { containerStatuses = [] } = (pod.status ?? {}) as {
       containerStatuses?: { restartCount?: number }[];
     };
-    const files = this.#filesOf(namespace, pool, pod);
+    const files = this.#filesOf(namespace, pool, pod, process);
     const consoleSecret = world.secrets.get(namespace, namesOf(pool).consoleSecret);
     return JSON.stringify([
-      podAddress(pod),
+      processAddress(pod, process),
       containerStatuses.map(({ restartCount }) => restartCount),
       isReady(pod),
       files?.mark,
@@ -152,25 +170,31 @@ export class Consoles {
   }
 
   /** Undefined: there is nobody to ask (any more). */
-  async #follow(key: string, pod: KubeObject, run: Run): Promise<boolean | undefined> {
+  async #follow(
+    key: string,
+    pod: KubeObject,
+    process: number,
+    run: Run,
+  ): Promise<boolean | undefined> {
     const { console: asker, engine, turns, world } = this.#options;
     const { namespace = '', name, uid = '' } = pod.metadata;
+    const id = idOf(pod, process);
     const until = Date.now() + FOLLOW_MS;
     for (let round = 0; ; round++) {
       const live = world.pods.get(namespace, name);
-      const address = live === undefined ? undefined : this.#addressOf(live, run);
+      const address = live === undefined ? undefined : this.#addressOf(live, process, run);
       if (live?.metadata.uid !== uid || address === undefined) return undefined;
-      this.#remember(uid, (asking) => askingOf(asking, this.#aboutOf(live)));
+      this.#remember(id, (asking) => askingOf(asking, this.#aboutOf(live, process)));
       let waits: ConsoleStep | undefined;
       try {
         // A database that is paused for a moment, to close its clients, is resumed by whoever paused it.
-        const { observation, files, step, told } = await turns.take(uid, () =>
-          this.#look(key, live, address, run),
+        const { observation, files, step, told } = await turns.take(id, () =>
+          this.#look(key, live, process, address, run),
         );
         if (told) {
           // Clients wait, or are not to be served any more: that comes before the file.
         } else if (step.kind === 'done') {
-          this.#remember(uid, afterAnswer);
+          this.#remember(id, afterAnswer);
           // It was to go, and is to stay after all.
           const text = drainingSince(live) === undefined ? files?.text : undefined;
           if (text !== undefined && engine.closesSilent(observation, text)) {
@@ -183,9 +207,9 @@ export class Consoles {
             );
             await asker.reconnect(address, database);
           }
-          return await this.#renew(key, live, address, observation, run);
+          return await this.#renew(key, live, process, address, observation, run);
         } else if (step.kind === 'reload') {
-          await this.#touchOnce(live, `${files?.generation}`, run);
+          await this.#touchOnce(live, process, `${files?.generation}`, run);
           await asker.reload(address);
         } else if (step.databases === 'all') {
           await asker.reconnect(address);
@@ -197,13 +221,14 @@ export class Consoles {
         if (run.signal.aborted) throw error;
         if (isNotFound(error)) return undefined;
         run.log.debug({ pod: name, err: error }, 'a console did not do what it was told');
-        this.#fail(key, uid, failureInWords(error));
+        this.#fail(key, uid, process, failureInWords(error));
         return false;
       }
       if (Date.now() > until) {
         run.log.info({ pod: name, engine: engine.name }, 'a pooler does not follow its file yet');
-        if (waits?.kind === 'reload') this.#fail(key, uid, 'it has not read its newest files yet');
-        else this.#hold(key, live);
+        if (waits?.kind === 'reload')
+          this.#fail(key, uid, process, 'it has not read its newest files yet');
+        else this.#hold(key, live, process);
         return false;
       }
       await sleep(PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)], undefined, {
@@ -212,18 +237,19 @@ export class Consoles {
     }
   }
 
-  #remember(podUid: string, next: (asking: Asking) => Asking): void {
-    const asking = this.#asking.get(podUid);
+  #remember(id: string, next: (asking: Asking) => Asking): void {
+    const asking = this.#asking.get(id);
     // Forgotten meanwhile, with its pod.
-    if (asking !== undefined) this.#asking.set(podUid, next(asking));
+    if (asking !== undefined) this.#asking.set(id, next(asking));
   }
 
-  #fail(key: string, podUid: string, failure: string): void {
-    this.#remember(podUid, (asking) => afterFailure(asking, Date.now()));
-    const asking = this.#asking.get(podUid);
+  #fail(key: string, podUid: string, process: number, failure: string): void {
+    const id = processKey(podUid, process);
+    this.#remember(id, (asking) => afterFailure(asking, Date.now()));
+    const asking = this.#asking.get(id);
     if (asking === undefined) return;
-    const { observation } = this.#records.get(podUid) ?? {};
-    this.#record(key, podUid, {
+    const { observation } = this.#records.get(id) ?? {};
+    this.#record(key, podUid, process, {
       ...(observation === undefined ? {} : { observation }),
       follows: false,
       ...(isSaid(asking) ? { failure } : {}),
@@ -231,35 +257,39 @@ export class Consoles {
   }
 
   /** It answers, and waits for clients. */
-  #hold(key: string, pod: KubeObject): void {
+  #hold(key: string, pod: KubeObject, process: number): void {
     const { namespace = '', uid = '', labels } = pod.metadata;
-    this.#remember(uid, afterAnswer);
-    const { observation } = this.#records.get(uid) ?? {};
-    const files = this.#filesOf(namespace, labels?.[POOL_LABEL] ?? '', pod);
+    const id = idOf(pod, process);
+    this.#remember(id, afterAnswer);
+    const { observation } = this.#records.get(id) ?? {};
+    const files = this.#filesOf(namespace, labels?.[POOL_LABEL] ?? '', pod, process);
     if (observation === undefined || files === undefined) return;
     const held = heldInWords(observation, files.axis, files.file.caps);
-    this.#record(key, uid, {
+    this.#record(key, uid, process, {
       observation,
       follows: false,
       ...(held === undefined ? {} : { held }),
     });
   }
 
-  #addressOf(pod: KubeObject, run: Run): ConsoleAddress | undefined {
+  #addressOf(pod: KubeObject, process: number, run: Run): ConsoleAddress | undefined {
     const { engine, world } = this.#options;
     const { namespace = '', labels } = pod.metadata;
     const pool = { namespace, name: labels?.[POOL_LABEL] ?? '' };
     const call = { timeoutMs: ASK_MS, signal: run.signal };
-    return isAskable(pod) ? consoleAddress(world, engine, pool, pod, call) : undefined;
+    return isAskable(pod, process)
+      ? consoleAddress(world, engine, pool, pod, process, call)
+      : undefined;
   }
 
   /** Remembers what the process says, and tells it to pause or to resume where it has to be told. */
-  async #look(key: string, pod: KubeObject, address: ConsoleAddress, run: Run) {
+  async #look(key: string, pod: KubeObject, process: number, address: ConsoleAddress, run: Run) {
     const { console: asker, world } = this.#options;
     const { namespace = '', name, uid = '' } = pod.metadata;
     const pool = pod.metadata.labels?.[POOL_LABEL] ?? '';
+    const id = idOf(pod, process);
     const observation = await asker.observe(address);
-    const files = this.#filesOf(namespace, pool, pod);
+    const files = this.#filesOf(namespace, pool, pod, process);
     const step =
       files === undefined
         ? ({ kind: 'done' } as const)
@@ -273,15 +303,15 @@ export class Consoles {
               sessions: sessionsOf(observation, files.axis),
             },
           });
-    const { failure, held } = this.#records.get(uid) ?? {};
-    this.#record(key, uid, {
+    const { failure, held } = this.#records.get(id) ?? {};
+    this.#record(key, uid, process, {
       observation,
       follows: step.kind === 'done',
       // Until a whole run has shown something else.
       ...(step.kind === 'reload' && failure !== undefined ? { failure } : {}),
       ...(step.kind === 'reconnect' && held !== undefined ? { held } : {}),
     });
-    this.#options.onLook(key, uid, observation, Date.now());
+    this.#options.onLook(key, id, observation, Date.now());
     const pauseStep = nextPauseStep(
       isPauseWanted(world.pauseOf(namespace, pool), Date.now()),
       pauseStateOf(observation),
@@ -296,17 +326,20 @@ export class Consoles {
   /** Server sessions from before a promotion are made anew. True: there is nothing (more) to do. */
   async #renew(
     key: string,
-    { metadata: { name, uid = '' } }: KubeObject,
+    pod: KubeObject,
+    process: number,
     address: ConsoleAddress,
     observation: Observation,
     run: Run,
   ): Promise<boolean> {
     const { console: asker, onChange, renewals } = this.#options;
-    const step = renewals.look(key, uid, observation, Date.now());
+    const { name } = pod.metadata;
+    const id = idOf(pod, process);
+    const step = renewals.look(key, id, observation, Date.now());
     if (step === 'reconnect') {
       run.log.info({ pod: name }, 'the replicas have changed: server connections are made anew');
       await asker.reconnect(address);
-      renewals.told(uid, Date.now());
+      renewals.told(id, Date.now());
     }
     if (step === 'proven') onChange(key);
     return step === undefined || step === 'proven';
@@ -330,12 +363,13 @@ export class Consoles {
   }
 
   /** The kubelet refreshes the volumes of a pod whose object changes. */
-  async #touchOnce(pod: KubeObject, generation: string, run: Run): Promise<void> {
+  async #touchOnce(pod: KubeObject, process: number, generation: string, run: Run): Promise<void> {
     const { client, world } = this.#options;
     const { namespace = '', name, uid = '' } = pod.metadata;
-    const asking = this.#asking.get(uid);
+    const id = idOf(pod, process);
+    const asking = this.#asking.get(id);
     if (asking === undefined || !mayTouch(asking, Date.now())) return;
-    this.#remember(uid, (one) => afterTouch(one, Date.now()));
+    this.#remember(id, (one) => afterTouch(one, Date.now()));
     const annotations = { [TOUCHED_ANNOTATION]: `${generation}-${Date.now()}` };
     const patched = await client.patch(
       podType,
@@ -348,10 +382,10 @@ export class Consoles {
     await sleep(150, undefined, { signal: run.signal });
   }
 
-  #filesOf(namespace: string, pool: string, pod: KubeObject) {
+  #filesOf(namespace: string, pool: string, pod: KubeObject, process: number) {
     const { engine, world } = this.#options;
     const names = namesOf(pool);
-    const key = fileKey(holderOfPod(pod), poolUidOf(pod), epochOfPod(pod));
+    const key = fileKey(holderOfPod(pod, process), poolUidOf(pod), epochOfPod(pod));
     const text = dataOf(world.configMaps.get(namespace, names.configMap))[key];
     const file = text === undefined ? undefined : engine.readHolderFile(text);
     if (text === undefined || file === undefined || 'error' in file) return undefined;
@@ -370,9 +404,15 @@ export class Consoles {
     };
   }
 
-  #record(key: string, podUid: string, record: Omit<PodConsole, 'podUid' | 'at'>): void {
-    const before = this.#records.get(podUid);
-    this.#records.set(podUid, { ...record, podUid, at: Date.now() });
+  #record(
+    key: string,
+    podUid: string,
+    process: number,
+    record: Omit<PodConsole, 'podUid' | 'at'>,
+  ): void {
+    const id = processKey(podUid, process);
+    const before = this.#records.get(id);
+    this.#records.set(id, { ...record, podUid, at: Date.now() });
     if (before === undefined || digest(before) !== digest(record)) this.#options.onChange(key);
   }
 }
@@ -394,9 +434,13 @@ function digest(record: Omit<PodConsole, 'podUid' | 'at'>): string {
   ]);
 }
 
-/** A pod whose console may be asked. One that must stop is left alone: an open console would hold it up. */
-function isAskable(pod: KubeObject): boolean {
-  return pod.metadata.deletionTimestamp === undefined && podAddress(pod) !== undefined;
+/** A process whose console may be asked. One that must stop is left alone: an open console would hold it up. */
+function isAskable(pod: KubeObject, process: number): boolean {
+  return pod.metadata.deletionTimestamp === undefined && processAddress(pod, process) !== undefined;
+}
+
+function idOf({ metadata: { uid = '' } }: KubeObject, process: number): string {
+  return processKey(uid, process);
 }
 
 function sessionsOf(observation: Observation, axis: 'database' | 'user') {

@@ -8,7 +8,13 @@ import { phaseOf } from '../core/drain/phase.ts';
 import { drainingSince, preStopOf, serves } from '../core/drain/read-pod.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
-import { podAddress } from '../core/pool/read.ts';
+import {
+  numbersOf,
+  podAddress,
+  processAddress,
+  processesOfPod,
+  processKey,
+} from '../core/pool/read.ts';
 import {
   type Closing,
   type Console,
@@ -19,6 +25,7 @@ import {
   type ObservedClient,
 } from '../engines/engine.ts';
 import type { KubeObject } from '../kube/types.ts';
+import type { RawObject } from '../postgres/adapter.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import type { Turns } from '../runtime/turns.ts';
 import { consoleAddress } from './console-login.ts';
@@ -32,7 +39,7 @@ export interface DrainsOptions {
   readonly engine: Engine;
   readonly console: Console;
   readonly consoles: Consoles;
-  /** By the uid of a pod: whoever pauses a database for a moment, and whoever resumes what was left paused. */
+  /** By `processKey`: whoever pauses a database for a moment, and whoever resumes what was left paused. */
   readonly turns: Turns;
   /** Called when a plan may depend on what was counted. */
   readonly onChange: (poolKey: string) => void;
@@ -59,57 +66,63 @@ interface Count {
 
 export class Drains {
   readonly #options: DrainsOptions;
+  /** By `processKey`. */
   readonly #counts = new Map<string, Count>();
 
   constructor(options: DrainsOptions) {
     this.#options = options;
   }
 
-  forget(podUid: string): void {
-    this.#counts.delete(podUid);
+  forget(pod: KubeObject): void {
+    for (const process of numbersOf(pod)) this.#counts.delete(idOf(pod, process));
   }
 
   /** Clients of a pod that is drained; undefined while new ones may come, or it was not asked yet. */
-  clientsOf(pod: { readonly metadata?: { readonly uid?: string } }): number | undefined {
-    const count = this.#counts.get(pod.metadata?.uid ?? '');
+  clientsOf(pod: RawObject): number | undefined {
     const since = drainingSince(pod);
-    if (count === undefined || since === undefined || count.at < since + SETTLE_MS)
-      return undefined;
-    return count.total;
+    let total = 0;
+    for (const process of numbersOf(pod)) {
+      const count = this.#counts.get(idOf(pod, process));
+      if (count === undefined || since === undefined || count.at < since + SETTLE_MS)
+        return undefined;
+      total += count.total;
+    }
+    return total;
   }
 
   /** Clients of an entry in all live pods; undefined while new ones may come, or not all were asked. */
   clientsOfEntry(poolKey: string, entry: LeavingEntry): number | undefined {
     let sum = 0;
-    for (const pod of this.#livePods(poolKey)) {
-      const count = this.#counts.get(uidOf(pod));
+    for (const id of this.#liveProcesses(poolKey)) {
+      const count = this.#counts.get(id);
       if (count === undefined || count.at < Date.parse(entry.since) + SETTLE_MS) return undefined;
       sum += count.entries.get(nameOf(entry)) ?? 0;
     }
     return sum;
   }
 
-  /** One look at a pod that has clients to lose, whatever the others of its pool do. The key is that of `podKeysOf`. */
+  /** One look at a process that has clients to lose, whatever the others of its pool do. The key is that of `podKeysOf`. */
   async reconcile(key: string, run: Run): Promise<Outcome> {
     const { world } = this.#options;
-    const { namespace, pool: name, poolKey, pod: podName } = partsOf(key);
+    const { namespace, pool: name, poolKey, pod: podName, process } = partsOf(key);
     const pod = world.pods.get(namespace, podName);
-    if (pod === undefined) return done;
+    if (pod === undefined || process >= processesOfPod(pod)) return done;
     const pool = world.pools.get(namespace, name);
     const leaving = pool === undefined ? [] : (statusOf(pool).leaving ?? []);
-    const choose = this.#choiceAt(poolKey, pod, world.podsOf(namespace, name), leaving);
+    const choose = this.#choiceAt(poolKey, pod, process, world.podsOf(namespace, name), leaving);
     if (choose === undefined) return isToCome(pod) ? after(1) : done;
-    return after(await this.#look(poolKey, pod, leaving, choose, run));
+    return after(await this.#look(poolKey, pod, process, leaving, choose, run));
   }
 
   /** What to close at a pod now; undefined when there is nothing to look at. */
   #choiceAt(
     key: string,
     pod: KubeObject,
+    process: number,
     all: readonly KubeObject[],
     leaving: readonly LeavingEntry[],
   ): Choose | undefined {
-    if (podAddress(pod) === undefined) return undefined;
+    if (processAddress(pod, process) === undefined) return undefined;
     const limit = this.#options.world.specOf(pod)?.pooler.drainSeconds ?? 0;
     const others = all.some((other) => other.metadata.uid !== pod.metadata.uid && serves(other));
     const phase = phaseOf(pod, Date.now(), limit, others);
@@ -120,7 +133,7 @@ export class Drains {
       return (clients) => ({ ...closingOf(clients, phase), holds: [] });
     }
     if (deleted) return undefined;
-    const revoked = this.#revokedAt(key, pod);
+    const revoked = this.#revokedAt(key, idOf(pod, process));
     if (leaving.length === 0 && revoked.size === 0) return undefined;
     return (clients) =>
       closingOfEntries(clients, { leaving, limitSeconds: limit, revoked }, Date.now());
@@ -132,11 +145,11 @@ export class Drains {
   }
 
   /** Users who could not log in again, and were seen to have clients: nobody else would ever end those. */
-  #revokedAt(key: string, pod: KubeObject): ReadonlySet<string> {
+  #revokedAt(key: string, id: string): ReadonlySet<string> {
     const { world, engine, consoles } = this.#options;
     const [namespace = '', name = ''] = key.split('/');
     const names = namesOf(name);
-    const seen = consoles.records.get(uidOf(pod))?.observation;
+    const seen = consoles.records.get(id)?.observation;
     const connected = (seen?.users ?? []).filter((user) => user.currentClients > 0);
     if (seen === undefined || connected.length === 0) return new Set();
     const list = readList(
@@ -154,11 +167,12 @@ export class Drains {
   async #look(
     key: string,
     pod: KubeObject,
+    process: number,
     leaving: readonly LeavingEntry[],
     choose: Choose,
     run: Run,
   ): Promise<number> {
-    const address = this.#addressOf(key, pod, run);
+    const address = this.#addressOf(key, pod, process, run);
     if (address === undefined) return ENTRY_SECONDS;
     const at = Date.now();
     try {
@@ -169,8 +183,9 @@ export class Drains {
         return closing;
       });
       const count = { at, total: clients.length, entries: countEntries(clients, leaving) };
-      this.#keep(key, pod, count, leaving);
-      for (const hold of holds) await this.#closeBetween(key, pod, address, hold);
+      this.#keep(key, pod, process, count, leaving);
+      const id = idOf(pod, process);
+      for (const hold of holds) await this.#closeBetween(key, id, address, hold);
       return drainingSince(pod) === undefined && !isToCome(pod)
         ? ENTRY_SECONDS
         : secondsBetweenLooks(clients.length);
@@ -181,42 +196,52 @@ export class Drains {
     }
   }
 
-  async #closeBetween(key: string, pod: KubeObject, address: ConsoleAddress, hold: Hold) {
+  async #closeBetween(key: string, id: string, address: ConsoleAddress, hold: Hold) {
     const { console, consoles, onPaused, turns } = this.#options;
-    const timeoutMs = ASK_MS + hold.seconds * 1000;
+    const timeoutMs = address.timeoutMs + hold.seconds * 1000;
     try {
-      await turns.take(uidOf(pod), () => console.closeBetween({ ...address, timeoutMs }, hold));
+      await turns.take(id, () => console.closeBetween({ ...address, timeoutMs }, hold));
     } catch (error) {
-      consoles.hurry(uidOf(pod));
+      consoles.hurry(id);
       onPaused(key);
       throw error;
     }
   }
 
-  #keep(key: string, pod: KubeObject, count: Count, leaving: readonly LeavingEntry[]): void {
+  #keep(
+    key: string,
+    pod: KubeObject,
+    process: number,
+    count: Count,
+    leaving: readonly LeavingEntry[],
+  ): void {
     const said = () =>
       [this.clientsOf(pod), ...leaving.map((entry) => this.clientsOfEntry(key, entry))]
         .map(leftInWords)
         .join();
     const before = said();
-    this.#counts.set(uidOf(pod), count);
+    this.#counts.set(idOf(pod, process), count);
     if (said() !== before) this.#options.onChange(key);
   }
 
-  #livePods(poolKey: string): KubeObject[] {
+  /** Processes that may have clients and are not about to end, by `processKey`. */
+  #liveProcesses(poolKey: string): string[] {
     const [namespace = '', name = ''] = poolKey.split('/');
     return this.#options.world
       .podsOf(namespace, name)
-      .filter(
-        (pod) => pod.metadata.deletionTimestamp === undefined && podAddress(pod) !== undefined,
+      .filter((pod) => pod.metadata.deletionTimestamp === undefined)
+      .flatMap((pod) =>
+        numbersOf(pod)
+          .filter((process) => processAddress(pod, process) !== undefined)
+          .map((process) => idOf(pod, process)),
       );
   }
 
-  #addressOf(key: string, pod: KubeObject, run: Run): ConsoleAddress | undefined {
+  #addressOf(key: string, pod: KubeObject, process: number, run: Run): ConsoleAddress | undefined {
     const { engine, world } = this.#options;
     const [namespace = '', name = ''] = key.split('/');
     const call = { timeoutMs: ASK_MS, signal: run.signal };
-    return consoleAddress(world, engine, { namespace, name }, pod, call);
+    return consoleAddress(world, engine, { namespace, name }, pod, process, call);
   }
 }
 
@@ -244,6 +269,6 @@ function nameOf({ kind, name }: LeavingEntry): string {
   return `${kind} ${name}`;
 }
 
-function uidOf(pod: KubeObject): string {
-  return pod.metadata.uid ?? '';
+function idOf(pod: RawObject, process: number): string {
+  return processKey(pod.metadata?.uid ?? '', process);
 }

@@ -13,8 +13,10 @@ import { readConsoleSecret } from '../core/pool/objects/console-secret.ts';
 import { USER_LIST_KEY } from '../core/pool/paths.ts';
 import {
   dataOf,
+  numbersOf,
   type PoolObjects,
-  podAddress,
+  processAddress,
+  processKey,
   type ReadUserList,
   readHolders,
 } from '../core/pool/read.ts';
@@ -126,8 +128,11 @@ export function allAsked({ world, consoles }: Context, pool: ConnectionPool): bo
     .every(
       (pod) =>
         pod.metadata.deletionTimestamp !== undefined ||
-        podAddress(pod) === undefined ||
-        consoles.records.has(pod.metadata.uid ?? ''),
+        numbersOf(pod).every(
+          (process) =>
+            processAddress(pod, process) === undefined ||
+            consoles.records.has(processKey(pod.metadata.uid ?? '', process)),
+        ),
     );
 }
 

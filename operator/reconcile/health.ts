@@ -10,6 +10,7 @@ import { between, type Interval } from '../core/health/rates.ts';
 import { axisNameOf } from '../core/plan-pool.ts';
 import type { Finding } from '../core/pool/findings.ts';
 import { POOL_LABEL } from '../core/pool/labels.ts';
+import { numbersOf, processKey } from '../core/pool/read.ts';
 import type { Engine, Observation } from '../engines/engine.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { asPool } from './gather.ts';
@@ -24,8 +25,8 @@ export interface Seen {
 
 export interface PoolRecord {
   readonly uid: string;
-  /** By the uid of the pod. */
-  readonly pods: Map<string, Seen>;
+  /** By `processKey`. */
+  readonly processes: Map<string, Seen>;
   /** Counted since this operator leads, over pods that come and go. */
   counted: Totals;
   health: PoolHealth;
@@ -54,7 +55,9 @@ export class Health {
     pods.onChange((change) => {
       if (change.type !== 'deleted') return;
       const { uid = '', namespace, labels } = change.old.metadata;
-      this.#records.get(`${namespace}/${labels?.[POOL_LABEL]}`)?.pods.delete(uid);
+      const record = this.#records.get(`${namespace}/${labels?.[POOL_LABEL]}`);
+      for (const process of numbersOf(change.old))
+        record?.processes.delete(processKey(uid, process));
     });
   }
 
@@ -63,18 +66,18 @@ export class Health {
     return this.#records;
   }
 
-  /** One look at a process; `now` in milliseconds since 1970. */
-  look(poolKey: string, podUid: string, observation: Observation, now: number): void {
+  /** One look at a process, by its `processKey`; `now` in milliseconds since 1970. */
+  look(poolKey: string, id: string, observation: Observation, now: number): void {
     const object = this.#options.world.pools.getKey(poolKey);
     if (object === undefined) return;
     const record = this.#recordOf(poolKey, object);
     const axis = axisNameOf(asPool(object).spec);
-    const before = record.pods.get(podUid)?.look;
+    const before = record.processes.get(id)?.look;
     // A process that is to follow a change is asked ten times a second.
     if (before !== undefined && now / 1000 - before.at < LOOK_SECONDS) return;
     const look = lookOf(observation, axis, this.#options.engine, now / 1000);
     const interval = between(before, look);
-    record.pods.set(podUid, { look, ...(interval === undefined ? {} : { interval }) });
+    record.processes.set(id, { look, ...(interval === undefined ? {} : { interval }) });
     if (interval !== undefined) record.counted = plus(record.counted, interval);
     const was = record.health;
     const looks = freshOf(record, look.at).map((seen) => seen.look);
@@ -115,7 +118,7 @@ export class Health {
     if (known?.uid === uid) return known;
     const record: PoolRecord = {
       uid,
-      pods: new Map(),
+      processes: new Map(),
       counted: {
         transactions: 0,
         queries: 0,
@@ -132,7 +135,7 @@ export class Health {
 
 /** Without processes that have not answered for a while: nobody knows how they are. `now` in seconds since 1970. */
 export function freshOf(record: PoolRecord, now: number): Seen[] {
-  return [...record.pods.values()].filter(({ look }) => now - look.at <= SILENCE_SECONDS);
+  return [...record.processes.values()].filter(({ look }) => now - look.at <= SILENCE_SECONDS);
 }
 
 function fromStatus(status: {

@@ -11,9 +11,10 @@ import {
 import { leftInWords } from '../core/drain/left.ts';
 import type { EntriesWaiting } from '../core/pool/findings.ts';
 import { namesOf } from '../core/pool/names.ts';
-import { fileTexts, type PoolObjects } from '../core/pool/read.ts';
+import { fileTexts, type PoolObjects, recordsOf } from '../core/pool/read.ts';
 import type { PoolView, UserCredential } from '../core/pool/view.ts';
-import { podsFor } from '../core/sizing/pool-shares.ts';
+import { fleetFor } from '../core/sizing/pool-shares.ts';
+import { processesOf } from '../core/sizing/size-server.ts';
 import type { CapAxis, Engine } from '../engines/engine.ts';
 import { type KubeObject, keyOf } from '../kube/types.ts';
 import type { Fault, RawObject } from '../postgres/adapter.ts';
@@ -61,6 +62,11 @@ export function leavingOf(
   const written = writtenIn(objects, engine);
   const poolKey = keyOf(pool.metadata);
   const clients = (entry: LeavingEntry) => drains.clientsOfEntry(poolKey, entry);
+  const fleet = fleetFor(connections, {
+    pods: input.pods,
+    processes: processesOf(spec),
+    entries: entries.length,
+  });
   const plan = planEntries({
     before: status.leaving ?? [],
     wanted: {
@@ -73,7 +79,7 @@ export function leavingOf(
     },
     clients,
     axis,
-    places: placesFor(connections, podsFor(connections, input.pods, entries.length)),
+    places: placesFor(connections, fleet.pods * fleet.processes),
     now: Date.now(),
     nowText: context.now(),
     limitSeconds: spec.pooler.drainSeconds,
@@ -213,7 +219,8 @@ function clientsSeen(
   const { namespace = '', name } = pool.metadata;
   const seen = world
     .podsOf(namespace, name)
-    .map(({ metadata }) => consoles.records.get(metadata.uid ?? '')?.observation);
+    .flatMap((pod) => recordsOf(consoles.records, pod))
+    .map((record) => record?.observation);
   const said = seen.reduce((sum, observation) => {
     const of = (observation?.pools ?? []).filter((one) =>
       entry.kind === 'Database' ? one.database === entry.name : one.user === entry.name,

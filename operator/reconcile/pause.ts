@@ -3,8 +3,8 @@ import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import { queryWaitTimeoutOf } from '../core/clients/plan.ts';
 import type { Finding } from '../core/pool/findings.ts';
-import { pauseEnd, pauseFinding, pauseStateOf } from '../core/pool/pause.ts';
-import type { PoolObjects } from '../core/pool/read.ts';
+import { pauseEnd, pauseFinding, pauseStateOf, pauseStateOfPod } from '../core/pool/pause.ts';
+import { type PoolObjects, recordsOf } from '../core/pool/read.ts';
 import { workloadOf } from '../core/pool/read-shared.ts';
 import { after, type Outcome } from '../runtime/controller.ts';
 import type { Context } from './context.ts';
@@ -26,10 +26,11 @@ export function pauseFindings(
   objects: PoolObjects | undefined,
   before: ConnectionPoolStatus,
 ): Finding[] {
-  const pods = (objects?.pods ?? []).flatMap(({ metadata }) => {
-    if (metadata?.deletionTimestamp !== undefined) return [];
-    const observation = consoles.records.get(metadata?.uid ?? '')?.observation;
-    return [{ name: metadata?.name ?? '', state: pauseStateOf(observation) }];
+  const pods = (objects?.pods ?? []).flatMap((pod) => {
+    const { name = '', deletionTimestamp } = pod.metadata ?? {};
+    if (deletionTimestamp !== undefined) return [];
+    const states = recordsOf(consoles.records, pod).map((one) => pauseStateOf(one?.observation));
+    return [{ name, state: pauseStateOfPod(states) }];
   });
   const finding = pauseFinding({
     pause: pool.spec.pause,

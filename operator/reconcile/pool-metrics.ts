@@ -13,6 +13,8 @@ interface View {
   readonly labels: Readonly<Record<Labels, string>>;
   /** Processes that have answered lately. */
   readonly seen: readonly Seen[];
+  /** Pods all of whose processes have. */
+  readonly podsSeen: number;
   readonly counted: Totals;
   readonly status: ConnectionPoolStatus;
   readonly rates: Rates | undefined;
@@ -26,8 +28,8 @@ const gauges: readonly (readonly [string, string, (view: View) => number | undef
   ],
   [
     'pods_answering',
-    'Pooler pods whose console has answered in the last minute',
-    (v) => v.seen.length,
+    'Pooler pods whose consoles, one of each process, have all answered in the last minute',
+    (v) => v.podsSeen,
   ],
   [
     'share_connections',
@@ -182,11 +184,20 @@ function viewOf(key: string, record: PoolRecord, world: Pick<World, 'pools'>, no
     {
       labels: { namespace: object.metadata.namespace ?? '', pool: object.metadata.name },
       seen,
+      podsSeen: podsSeen(record, seen),
       counted: record.counted,
       status,
       rates: ratesOf(intervals, inReach(status)),
     },
   ];
+}
+
+function podsSeen({ processes }: PoolRecord, seen: readonly Seen[]): number {
+  const fresh = new Set(seen);
+  const podOf = (id: string) => id.split('/')[0];
+  const pods = new Set([...processes.keys()].map(podOf));
+  for (const [id, one] of processes) if (!fresh.has(one)) pods.delete(podOf(id));
+  return pods.size;
 }
 
 function granted({ grants = [] }: ConnectionPoolStatus): number {

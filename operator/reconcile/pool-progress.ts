@@ -4,7 +4,7 @@ import { drainingSince } from '../core/drain/read-pod.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { fileGeneration, type HolderState, isConfirmed } from '../core/ledger/state.ts';
 import type { TooOldPod } from '../core/pool/findings.ts';
-import type { PoolObjects } from '../core/pool/read.ts';
+import { type PoolObjects, processKey, recordsOf } from '../core/pool/read.ts';
 import type { RawObject } from '../postgres/adapter.ts';
 import type { PodConsole } from './consoles.ts';
 import type { Context } from './context.ts';
@@ -38,17 +38,19 @@ function said(
   what: (record: PodConsole) => string | undefined,
 ): string[] {
   return pods
-    .flatMap(({ metadata }) => {
-      const record = consoles.records.get(metadata?.uid ?? '');
-      const words = record === undefined ? undefined : what(record);
-      return words === undefined || metadata?.deletionTimestamp !== undefined
-        ? []
-        : [`${metadata?.name}${words}`];
+    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+    .flatMap((pod) => {
+      const records = recordsOf(consoles.records, pod);
+      return records.flatMap((record, process) => {
+        const words = record === undefined ? undefined : what(record);
+        const which = records.length === 1 ? '' : ` process ${process}`;
+        return words === undefined ? [] : [`${pod.metadata?.name}${which}${words}`];
+      });
     })
     .sort();
 }
 
-/** Pods that stay and whose process is older than what Spillway relies on, with its version. */
+/** Pods that stay and a process of which is older than what Spillway relies on, with its version. */
 export function tooOldPods(
   { consoles, engine }: Pick<Context, 'engine'> & Consoles,
   pods: readonly RawObject[],
@@ -56,14 +58,17 @@ export function tooOldPods(
   return pods
     .filter((pod) => pod.metadata?.deletionTimestamp === undefined)
     .filter((pod) => drainingSince(pod) === undefined)
-    .flatMap(({ metadata: { name = '', uid = '' } = {} }) => {
-      const version = consoles.records.get(uid)?.observation?.version ?? '';
-      return engine.tooOld(version) ? [{ name, version, oldest: engine.oldestVersion }] : [];
+    .flatMap((pod) => {
+      const { name = '' } = pod.metadata ?? {};
+      const version = recordsOf(consoles.records, pod)
+        .map((record) => record?.observation?.version ?? '')
+        .find((one) => engine.tooOld(one));
+      return version === undefined ? [] : [{ name, version, oldest: engine.oldestVersion }];
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Processes that run with their file, which has used all that they were given, and with the list of users. */
+/** Pods whose processes all run with their file, which has used all that they were given, and with the list of users. */
 export function confirmedOf(
   { consoles }: Context,
   objects: PoolObjects | undefined,
@@ -71,8 +76,8 @@ export function confirmedOf(
   ledger: PoolLedgerPlan | undefined,
 ): number {
   const given = new Map((ledger?.grants ?? []).map((g) => [g.holder, g.generation]));
-  return holders.filter((holder) => {
-    const record = consoles.records.get(holder.pod?.uid ?? '');
+  const isDone = (holder: HolderState) => {
+    const record = consoles.records.get(processKey(holder.pod?.uid ?? '', holder.process));
     const mark = objects?.userList?.mark;
     return (
       isConfirmed(holder) &&
@@ -80,5 +85,9 @@ export function confirmedOf(
       record?.follows === true &&
       (mark === undefined || record.observation?.userMarks.includes(mark) === true)
     );
-  }).length;
+  };
+  const there = holders.filter(({ pod }) => pod !== undefined);
+  const pods = new Set(there.map(({ ordinal }) => ordinal));
+  for (const holder of there) if (!isDone(holder)) pods.delete(holder.ordinal);
+  return pods.size;
 }

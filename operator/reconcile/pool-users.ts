@@ -6,7 +6,7 @@ import { isConfirmed } from '../core/ledger/state.ts';
 import { type Access, sharedFault } from '../core/pool/access.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
-import { dataOf, type PoolObjects } from '../core/pool/read.ts';
+import { dataOf, type PoolObjects, recordsOf } from '../core/pool/read.ts';
 import { readProcesses } from '../core/pool/read-shared.ts';
 import type { ServerTlsChoice } from '../core/pool/server-tls.ts';
 import type { ConsoleCredential, PoolView, UserCredential } from '../core/pool/view.ts';
@@ -70,10 +70,11 @@ export function revokedUsers(
   objects: PoolObjects,
   listed: readonly string[],
 ): string[] {
-  const names = objects.pods.flatMap((pod) => {
-    const observation = consoles.records.get(pod.metadata?.uid ?? '')?.observation;
-    return observation === undefined ? [] : engine.remembered(observation, listed);
-  });
+  const names = objects.pods
+    .flatMap((pod) => recordsOf(consoles.records, pod))
+    .flatMap((record) =>
+      record?.observation === undefined ? [] : engine.remembered(record.observation, listed),
+    );
   return [...new Set(names)].sort();
 }
 
@@ -82,9 +83,9 @@ export function listsSeen(
   { consoles }: Pick<Context, 'consoles'>,
   { pods, userList }: PoolObjects,
 ): NonNullable<PoolView['userList']> {
-  const seen = pods.flatMap(
-    (pod) => consoles.records.get(pod.metadata?.uid ?? '')?.observation?.userMarks ?? [],
-  );
+  const seen = pods
+    .flatMap((pod) => recordsOf(consoles.records, pod))
+    .flatMap((record) => record?.observation?.userMarks ?? []);
   return { before: userList?.text, seen };
 }
 

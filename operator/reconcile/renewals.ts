@@ -2,7 +2,7 @@
 import type { Topology } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { Finding } from '../core/pool/findings.ts';
-import { podAddress } from '../core/pool/read.ts';
+import { numbersOf, podAddress, processAddress, processKey } from '../core/pool/read.ts';
 import {
   hasLeft,
   isSameTopology,
@@ -29,7 +29,8 @@ interface Known {
 /** In memory only: after a restart of the operator a process that is not proven is told once more. */
 export class Renewals {
   readonly #known: Known;
-  readonly #byPod = new Map<string, Renewal>();
+  /** By `processKey`. */
+  readonly #byProcess = new Map<string, Renewal>();
 
   constructor(known: Known) {
     this.#known = known;
@@ -38,7 +39,7 @@ export class Renewals {
   /** After each look at a process that runs with its file. Undefined: nothing is to be done about it. */
   look(
     poolKey: string,
-    podUid: string,
+    id: string,
     { sessions, version }: Observation,
     now: number,
   ): RenewalStep | undefined {
@@ -46,7 +47,7 @@ export class Renewals {
     const wanted = object === undefined ? undefined : this.#wanted(asPool(object));
     if (object === undefined || wanted === undefined) return undefined;
     if (isSameTopology(statusOf(object).topology, wanted)) return undefined;
-    const before = this.#byPod.get(podUid);
+    const before = this.#byProcess.get(id);
     const renewal =
       before !== undefined && isSameTopology(before.wanted, wanted)
         ? before
@@ -54,18 +55,18 @@ export class Renewals {
     const step = nextRenewal(renewal, sessions.closing ?? 0, now);
     // It did what it was told, as far as it knows; nothing is given on its word.
     if (step === 'proven' && this.#known.engine.tooOld(version)) return undefined;
-    this.#byPod.set(podUid, { ...renewal, proven: step === 'proven' });
+    this.#byProcess.set(id, { ...renewal, proven: step === 'proven' });
     return step === 'proven' && renewal.proven ? undefined : step;
   }
 
   /** The process did what `look` said. */
-  told(podUid: string, now: number): void {
-    const renewal = this.#byPod.get(podUid);
-    if (renewal !== undefined) this.#byPod.set(podUid, { ...renewal, toldAt: now });
+  told(id: string, now: number): void {
+    const renewal = this.#byProcess.get(id);
+    if (renewal !== undefined) this.#byProcess.set(id, { ...renewal, toldAt: now });
   }
 
-  forget(podUid: string): void {
-    this.#byPod.delete(podUid);
+  forget(id: string): void {
+    this.#byProcess.delete(id);
   }
 
   /** For the pool's status; `pods` are all that there are, also those that end. */
@@ -94,12 +95,16 @@ export class Renewals {
 
   #left(wanted: Topology, pods: readonly RawObject[]): string[] {
     // Where no container runs there is no process.
+    const isLeft = (id: string) => {
+      const renewal = this.#byProcess.get(id);
+      return renewal?.proven !== true || !isSameTopology(renewal.wanted, wanted);
+    };
     return pods
-      .filter((pod) => podAddress(pod) !== undefined)
-      .filter(({ metadata }) => {
-        const renewal = this.#byPod.get(metadata?.uid ?? '');
-        return renewal?.proven !== true || !isSameTopology(renewal.wanted, wanted);
-      })
+      .filter((pod) =>
+        numbersOf(pod)
+          .filter((process) => processAddress(pod, process) !== undefined)
+          .some((process) => isLeft(processKey(pod.metadata?.uid ?? '', process))),
+      )
       .map(({ metadata }) => metadata?.name ?? '')
       .sort();
   }

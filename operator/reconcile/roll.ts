@@ -3,7 +3,7 @@ import { drainingSince, isReady, ordinalIn } from '../core/drain/read-pod.ts';
 import { TEMPLATE_ANNOTATION } from '../core/pool/labels.ts';
 import type { Manifest } from '../core/pool/manifest.ts';
 import { fileKey } from '../core/pool/names.ts';
-import { dataOf, epochOfPod, holderOfPod, type PoolObjects } from '../core/pool/read.ts';
+import { dataOf, epochOfPod, holderOfPod, type PoolObjects, recordsOf } from '../core/pool/read.ts';
 import type { RawObject } from '../postgres/adapter.ts';
 import type { Context } from './context.ts';
 
@@ -78,15 +78,21 @@ function viewOf(
   workload: Manifest,
   pod: RawObject,
 ): PodView {
-  const { uid = '', annotations, deletionTimestamp } = pod.metadata ?? {};
-  const text = dataOf(objects.configMap)[fileKey(holderOfPod(pod), objects.uid, epochOfPod(pod))];
+  const { annotations, deletionTimestamp } = pod.metadata ?? {};
   const draining = drainingSince(pod) !== undefined;
-  // Before it has read its file, a process differs from it in more than what needs a restart; one that is
-  // draining is replaced whatever it reads, and what for is still to be said.
-  const record = consoles.records.get(uid);
-  const observation = record?.follows === true || draining ? record?.observation : undefined;
-  const restartFor =
-    text === undefined || observation === undefined ? [] : engine.pendingRestart(observation, text);
+  const records = recordsOf(consoles.records, pod);
+  const restartFor = records.flatMap((record, process) => {
+    const key = fileKey(holderOfPod(pod, process), objects.uid, epochOfPod(pod));
+    const text = dataOf(objects.configMap)[key];
+    // Before it has read its file, a process differs from it in more than what needs a restart; one that is
+    // draining is replaced whatever it reads, and what for is still to be said.
+    const observation = record?.follows === true || draining ? record?.observation : undefined;
+    if (text === undefined || observation === undefined) return [];
+    // A process that has its pod for itself need not share: its file says so before and after it has siblings.
+    return engine
+      .pendingRestart(observation, text)
+      .filter((parameter) => records.length > 1 || !SHARING.includes(parameter));
+  });
   const old = annotations?.[TEMPLATE_ANNOTATION] !== templateMark(workload);
   return {
     pod,
@@ -94,11 +100,17 @@ function viewOf(
     draining,
     leaving: deletionTimestamp !== undefined,
     // While a process reads another file nothing is known of it, and a drain that has begun goes on.
-    outdated: old || restartFor.length > 0 || (draining && record?.follows !== true),
+    outdated:
+      old ||
+      restartFor.length > 0 ||
+      (draining && records.some((record) => record?.follows !== true)),
     ...(old && isDeployment(workload) ? { rolled: true } : {}),
     restartFor,
   };
 }
+
+/** What is in the files of processes that share the port of their pod. */
+const SHARING: readonly string[] = ['so_reuseport', 'unix_socket_dir'];
 
 function isDeployment({ kind }: Manifest): boolean {
   return kind === 'Deployment';

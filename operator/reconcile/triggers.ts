@@ -4,7 +4,8 @@ import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import { drainingSince } from '../core/drain/read-pod.ts';
 import { POOL_LABEL, poolKeyOf } from '../core/pool/labels.ts';
 import { namesOf } from '../core/pool/names.ts';
-import { podAddress } from '../core/pool/read.ts';
+import { containerName } from '../core/pool/paths.ts';
+import { numbersOf, processAddress } from '../core/pool/read.ts';
 import type { Change } from '../kube/change.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { Consoles } from './consoles.ts';
@@ -143,8 +144,8 @@ export function connectTriggers(options: TriggerOptions): void {
     const key = `${pod.metadata.namespace}/${name}`;
     wake.pool(key);
     if (change.type === 'deleted') {
-      consoles.forget(pod.metadata.uid ?? '');
-      drains.forget(pod.metadata.uid ?? '');
+      consoles.forget(pod);
+      drains.forget(pod);
       // The last pod of a pool that is gone: its share can go to others.
       for (const budget of budgetsWithRowOf(
         world,
@@ -220,10 +221,21 @@ function wakeConsole(world: World, change: Change, wake: Wake): void {
 }
 
 function addressOf(pod: KubeObject | undefined): string {
-  const leaving = pod?.metadata.deletionTimestamp !== undefined;
-  const restarts = (pod?.status as { containerStatuses?: { restartCount?: number }[] } | undefined)
-    ?.containerStatuses?.[0]?.restartCount;
-  return pod === undefined || leaving ? '' : `${podAddress(pod) ?? ''} ${restarts ?? 0}`;
+  if (pod === undefined || pod.metadata.deletionTimestamp !== undefined) return '';
+  const processes = numbersOf(pod);
+  const { containerStatuses = [] } = (pod.status ?? {}) as {
+    containerStatuses?: { name?: string; restartCount?: number }[];
+  };
+  const statusOfProcess = (process: number) =>
+    processes.length === 1
+      ? containerStatuses[0]
+      : containerStatuses.find(({ name }) => name === containerName(process));
+  return processes
+    .map((process) => {
+      const address = processAddress(pod, process) ?? '';
+      return `${address} ${statusOfProcess(process)?.restartCount ?? 0}`;
+    })
+    .join();
 }
 
 function pauseText(pool: KubeObject): string {

@@ -141,6 +141,24 @@ test('the table names sizes, sentence and objects', () => {
   assert.match(stdout, /^ {2}Secret +shop-pooler-console, shop-pooler-users$/m);
 });
 
+test('processes of a pod are in the table and in the sentence, and each has a file', () => {
+  const spec = '  pooler: {processes: 2}';
+  const name = file('processes.yaml', all(secret, database('8'), pool('shop', spec)));
+  const { stdout } = spillway(['plan', '-f', name]);
+  assert.match(
+    stdout,
+    /^shop +shop +StatefulSet shop\/shop-db +transaction +17 +17 +2 × 2 +9, 8$/m,
+  );
+  assert.match(stdout, /2 pooler pods × 2 processes, 1 with 5 and 3 with 4$/m);
+  const [planned] = JSON.parse(spillway(['plan', '-f', name, '-o', 'json']).stdout);
+  const map = planned.objects.find(({ kind }: { kind: string }) => kind === 'ConfigMap');
+  const files = Object.keys(map.data).map((key) => key.split('.')[0]);
+  assert.deepEqual(
+    files,
+    ['0-0', '0-1', '1-0', '1-1'].map((place) => `shop-pooler-${place}`),
+  );
+});
+
 test('a password is shown only when it is asked for', () => {
   const words = ['plan', '-f', '-', '-o', 'yaml'];
   const input = all(secret, database('8'), pool('shop'));

@@ -81,7 +81,7 @@ test('what breaks the budget, the login or the operator is refused with the fiel
     disable_pqexec: /remove it/,
     syslog_ident: /remove it/,
     job_name: /remove it/,
-    so_reuseport: /remove it/,
+    so_reuseport: /use spec\.pooler\.processes/,
     unix_socket_dir: /remove it/,
   };
   for (const [name, expected] of Object.entries(table)) {

@@ -21,6 +21,7 @@ const seed = 'seed';
 
 export interface Pooler {
   readonly port: number;
+  readonly pid: number;
   readonly address: ConsoleAddress;
   /** The file and the user list as they stand. */
   text(): string;
@@ -74,8 +75,10 @@ export async function startPooler(
   users: readonly UserSecret[],
   /** Further files beside the configuration, by name. */
   files: Readonly<Record<string, string>> = {},
+  /** Of a process that shares it. */
+  sharedPort?: number,
 ): Promise<Pooler> {
-  const port = await reservePort();
+  const port = sharedPort ?? (await reservePort());
   const folder = join(scratch, `${process.pid}-pooler-${++count}`);
   mkdirSync(folder, { recursive: true });
   let current = '';
@@ -105,11 +108,15 @@ export async function startPooler(
     user: adminUser.name,
     password: adminUser.secret,
     timeoutMs: 10_000,
+    ...(config.socket === undefined || config.peerId === undefined
+      ? {}
+      : { process: { peerId: config.peerId, of: 2 } }),
   };
   const observe = () => admin.observe(address);
   const reload = () => admin.reload(address);
   return {
     port,
+    pid: started.pid,
     address,
     text: () => current,
     write,

@@ -4,7 +4,7 @@
 import type { PoolMode } from '../../engines/engine.ts';
 import type { Fault } from '../../postgres/adapter.ts';
 import type { Counted } from './count.ts';
-import { LEAST_FILE_LIMIT } from './limit.ts';
+import { LEAST_FILE_LIMIT, processClients } from './limit.ts';
 import { deadlockFloor } from './recommend.ts';
 
 export interface FitInput {
@@ -16,7 +16,9 @@ export interface FitInput {
   readonly share: number;
   /** Pooler pods. */
   readonly pods: number;
-  /** max_client_conn of each. */
+  /** In each of them; absent: 1. */
+  readonly processes?: number;
+  /** Client connections that each pod accepts. */
   readonly maxClientConn: number;
   readonly filesBesides: number;
   readonly fileLimit?: number | undefined;
@@ -61,12 +63,13 @@ function moreThanAccepted({ connections, maxClientConn, pods }: FitInput): Fault
 
 /** Only of a limit that was told: PgBouncer opens a file for each client, and stops accepting at the limit. */
 function filesDoNotSuffice(input: FitInput): Fault | undefined {
-  const { fileLimit, maxClientConn, filesBesides } = input;
-  const needed = maxClientConn + filesBesides;
+  const { fileLimit, filesBesides } = input;
+  const accepts = acceptedByProcess(input);
+  const needed = accepts + filesBesides;
   if (fileLimit === undefined || needed <= fileLimit) return undefined;
   return {
     reason: 'FileLimitTooSmall',
-    message: `a pod that accepts ${maxClientConn} clients needs up to ${needed} open files and has ${fileLimit}: raise the nodes' limit and spec.clients.fileLimit, or lower spec.clients.max`,
+    message: `${oneOf(input)} that accepts ${accepts} clients needs up to ${needed} open files and has ${fileLimit}: raise the nodes' limit and spec.clients.fileLimit, or lower spec.clients.max`,
   };
 }
 
@@ -142,13 +145,23 @@ function notWithoutAPod({ connections, maxClientConn, pods }: FitInput): Fault |
 }
 
 /** A smaller limit than needed is possible, and cannot be seen from outside of the container. */
-function filesNotKnown({ fileLimit, maxClientConn, filesBesides }: FitInput): Fault | undefined {
-  const needed = maxClientConn + filesBesides;
+function filesNotKnown(input: FitInput): Fault | undefined {
+  const { fileLimit, filesBesides } = input;
+  const needed = acceptedByProcess(input) + filesBesides;
   if (fileLimit !== undefined || needed <= LEAST_FILE_LIMIT) return undefined;
   return {
     reason: 'FileLimitNotKnown',
-    message: `a pod needs up to ${needed} open files, and some nodes give ${LEAST_FILE_LIMIT} (containerd 2 without LimitNOFILE): look with "ulimit -n" in a container, and write it into spec.clients.fileLimit`,
+    message: `${oneOf(input)} needs up to ${needed} open files, and some nodes give ${LEAST_FILE_LIMIT} (containerd 2 without LimitNOFILE): look with "ulimit -n" in a container, and write it into spec.clients.fileLimit`,
   };
+}
+
+/** A limit of files is of each process. */
+function acceptedByProcess({ maxClientConn, processes = 1 }: FitInput): number {
+  return processClients(maxClientConn, processes);
+}
+
+function oneOf({ processes = 1 }: FitInput): string {
+  return processes === 1 ? 'a pod' : 'a pooler process';
 }
 
 function round(value: number): string {

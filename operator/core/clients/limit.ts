@@ -1,4 +1,4 @@
-// max_client_conn: the client connections that one pooler pod accepts, and the files that takes.
+// max_client_conn: the client connections that one pooler pod and each of its processes accept, and the files that takes.
 import { DEFAULT_MAX_CLIENTS, MAX_CLIENTS } from '../../api/clients.ts';
 
 /** What is added to the workloads' connections: pods that still end, a shell, a migration. */
@@ -8,7 +8,7 @@ const LEAST_HEADROOM = 20;
 const STEP = 100;
 
 /**
- * Files of a pod besides its clients: PgBouncer's own (it counts 10, `check_limits` in main.c), its server
+ * Files of a process besides its clients: PgBouncer's own (it counts 10, `check_limits` in main.c), its server
  * connections, the cancel requests to the server (up to 2 for each of these), and those to its peers.
  */
 const OWN_FILES = 10;
@@ -32,10 +32,12 @@ export interface LimitInput {
   readonly incomplete: boolean;
   /** max_client_conn as it was computed before. */
   readonly before?: number | undefined;
-  /** Files that a pod may open besides those of clients; see `filesBesides`. */
+  /** Files that a process may open besides those of clients; see `filesBesides`. */
   readonly besides: number;
-  /** spec.clients.fileLimit. */
+  /** spec.clients.fileLimit; of each process. */
   readonly fileLimit?: number | undefined;
+  /** In each pod; absent: 1. */
+  readonly processes?: number;
 }
 
 /**
@@ -44,13 +46,16 @@ export interface LimitInput {
  * one beyond the files waits without an answer.
  */
 export function clientLimit(input: LimitInput): ClientLimit {
-  const { max, connections, fileLimit } = input;
+  const { max, connections, fileLimit, processes = 1 } = input;
   if (max !== undefined) return { max, source: 'spec.clients.max' };
   if (connections === undefined) return { max: DEFAULT_MAX_CLIENTS, source: 'the default' };
   const headroom = Math.max(LEAST_HEADROOM, Math.ceil(connections * HEADROOM));
   const wanted = Math.min(MAX_CLIENTS, Math.ceil((connections + headroom) / STEP) * STEP);
   const kept = input.incomplete ? Math.max(wanted, input.before ?? 0) : wanted;
-  const fits = fileLimit === undefined ? kept : Math.max(1, fileLimit - input.besides);
+  const fits =
+    fileLimit === undefined
+      ? kept
+      : mostClients(Math.max(1, fileLimit - input.besides), processes, kept);
   if (fits < kept) {
     return {
       max: fits,
@@ -65,7 +70,32 @@ export function clientLimit(input: LimitInput): ClientLimit {
       };
 }
 
-/** `perPod` is the largest number of server connections of one pod. */
-export function filesBesides(perPod: number, pods: number): number {
-  return OWN_FILES + 3 * perPod + FILES_PER_PEER * Math.max(0, pods - 1);
+/** Standard deviations above the mean; a process in 30,000 has more. */
+const SPREAD = 4;
+
+/**
+ * max_client_conn of each of `processes` in a pod that is to accept `max` clients. The kernel leads each connection to
+ * one of them by a hash, as by lot: a process has max / n on average, with the deviation of a binomial distribution,
+ * √(max × 1/n × (1 − 1/n)). Four of these are added, so that a pod with its `max` clients refuses none of them; together
+ * the processes accept a little more than `max`.
+ */
+export function processClients(max: number, processes: number): number {
+  const part = 1 / processes;
+  return Math.min(max, Math.ceil(max * part + SPREAD * Math.sqrt(max * part * (1 - part))));
+}
+
+/** The most clients of a pod, up to `most`, of which no process has to accept more than `room`. */
+function mostClients(room: number, processes: number, most: number): number {
+  let [fits, beyond] = [Math.min(room, most), most + 1];
+  while (beyond - fits > 1) {
+    const middle = Math.floor((fits + beyond) / 2);
+    if (processClients(middle, processes) <= room) fits = middle;
+    else beyond = middle;
+  }
+  return fits;
+}
+
+/** Of a process: its server connections at most, and all processes of the pool. */
+export function filesBesides(connections: number, processes: number): number {
+  return OWN_FILES + 3 * connections + FILES_PER_PEER * Math.max(0, processes - 1);
 }

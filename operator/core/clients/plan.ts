@@ -1,6 +1,7 @@
 // From the workloads that a pool names to its max_client_conn, its status.clients and the condition about both.
 import type { ConnectionPoolSpec, PoolClients } from '../../api/connection-pool.ts';
 import type { Fault } from '../../postgres/adapter.ts';
+import { processesOf } from '../sizing/size-server.ts';
 import { type ClientLookup, countWorkloads } from './count.ts';
 import { DEFAULT_QUERY_WAIT_TIMEOUT, misfits } from './fit.ts';
 import { type ClientLimit, clientLimit, filesBesides } from './limit.ts';
@@ -32,7 +33,8 @@ export function planClients(input: ClientsInput): ClientsPlan {
   const { spec, share, perPod } = input;
   const { max, workloads: entries, fileLimit } = spec.clients;
   const pods = perPod.length;
-  const besides = filesBesides(Math.max(0, ...perPod), pods);
+  const processes = processesOf(spec);
+  const besides = filesBesides(Math.ceil(Math.max(0, ...perPod) / processes), pods * processes);
   if (entries === undefined || entries.length === 0) {
     return { limit: clientLimit({ max, incomplete: false, besides }) };
   }
@@ -46,6 +48,7 @@ export function planClients(input: ClientsInput): ClientsPlan {
     before: input.before,
     besides,
     fileLimit,
+    processes,
   });
   return {
     limit,
@@ -80,6 +83,7 @@ export function planClients(input: ClientsInput): ClientsPlan {
         connections,
         share,
         pods,
+        processes,
         maxClientConn: limit.max,
         filesBesides: besides,
         fileLimit,

@@ -87,9 +87,9 @@ export function planEntries(input: EntriesInput): EntriesPlan {
   };
 }
 
-/** For how many entries each of `pods` has a connection, of `connections` for all. */
-export function placesFor(connections: number, pods: number): number {
-  return pods === 0 ? 0 : Math.floor(connections / pods);
+/** For how many entries each of `processes` has a connection, of `connections` for all. */
+export function placesFor(connections: number, processes: number): number {
+  return processes === 0 ? 0 : Math.floor(connections / processes);
 }
 
 export interface WrittenEntries {

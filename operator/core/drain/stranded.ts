@@ -2,6 +2,7 @@
 // for each of them can. See `HolderPlan.stranded`.
 import type { RawObject } from '../../postgres/adapter.ts';
 import { holderName } from '../pool/names.ts';
+import { numbersOf } from '../pool/read.ts';
 import { isReady, ordinalIn } from './read-pod.ts';
 
 /**
@@ -16,7 +17,7 @@ export function nextStranded(
   const names = new Set(stranded);
   const [first] = pods
     .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
-    .filter(({ metadata }) => names.has(holderName(metadata?.name ?? '')))
+    .filter((pod) => numbersOf(pod).some((n) => names.has(holderName(pod.metadata?.name ?? '', n))))
     .filter((pod) => !hold || !isReady(pod))
     .sort((a, b) => Number(isReady(a)) - Number(isReady(b)) || ordinal(b) - ordinal(a));
   return first;

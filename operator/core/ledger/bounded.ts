@@ -167,9 +167,10 @@ function planWith(state: BoundedState, live: boolean): BoundedPlan {
       : file !== undefined && file !== 'unreadable' && isSameCaps(toMap(file.caps), goal);
   return {
     grants: grants === undefined ? [] : [grants],
-    files: caps === undefined ? [] : [{ holder: state.name, ordinal: 0, grant: caps }],
+    files: caps === undefined ? [] : [{ holder: state.name, ordinal: 0, process: 0, grant: caps }],
     epoch,
     replicas,
+    processes: 1,
     pods: target,
     perPod: Array.from({ length: target }, () => Math.max(each, entries.length)),
     unproven: unproven.map(({ name }) => name).sort(),

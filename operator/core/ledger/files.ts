@@ -9,6 +9,7 @@ import { currentCaps, targetCaps } from './targets.ts';
 export interface PlannedFile {
   readonly holder: string;
   readonly ordinal: number;
+  readonly process: number;
   readonly grant: Grant;
 }
 
@@ -16,7 +17,8 @@ export interface PlannedFile {
 export function planFiles(situation: Situation): PlannedFile[] {
   return situation.holders.flatMap((h) => {
     const grant = nextFile(h, situation);
-    return grant === undefined ? [] : [{ holder: h.name, ordinal: h.ordinal, grant }];
+    const { name, ordinal, process } = h;
+    return grant === undefined ? [] : [{ holder: name, ordinal, process, grant }];
   });
 }
 
@@ -25,9 +27,9 @@ function nextFile(holder: HolderState, situation: Situation): Grant | undefined 
   const sizes = situation.sizes(holder);
   const { entries } = state;
   const { grant } = holder;
-  // Replicas lowered and seen, pod gone: the file can go, and after it the grant.
-  if (holder.ordinal >= situation.pods && isGone(holder, situation)) return undefined;
   const total = target(holder);
+  // Replicas (or the template's processes) lowered and seen, pod gone: the file can go, and after it the grant.
+  if (total === 0 && isGone(holder, situation)) return undefined;
   const goal = targetCaps(total, entries, sizes);
   if (holder.file === undefined) {
     // The first file: only once its grant is written down, and was not called back. A pod that runs without a file

@@ -10,7 +10,7 @@ interface Numbers {
   readonly generation: number;
 }
 
-/** Lowest ordinal first. */
+/** Lowest ordinal first, and of a pod's processes the lowest. */
 export function planGrants(situation: Situation): GrantRecord[] {
   const { state, holders, target, newest, sizes } = situation;
   const { entries } = state;

@@ -8,7 +8,7 @@
 // every generation that was ever given, so that a grant of before is of no use to anybody whose view is behind.
 import type { GrantRecord } from '../../api/connection-pool.ts';
 import { type EntrySizes, mostOf, sizesOfProcess } from '../sizing/entries.ts';
-import { podsFor } from '../sizing/pool-shares.ts';
+import { fleetFor } from '../sizing/pool-shares.ts';
 import { splitEvenly } from '../sizing/water-fill.ts';
 import { planFiles } from './files.ts';
 import type { Grant } from './grant.ts';
@@ -40,6 +40,7 @@ export interface HolderPlan {
   readonly files: readonly {
     readonly holder: string;
     readonly ordinal: number;
+    readonly process: number;
     readonly grant: Grant;
   }[];
   /**
@@ -49,6 +50,8 @@ export interface HolderPlan {
   readonly epoch: number;
   /** For the StatefulSet's spec.replicas. */
   readonly replicas: number;
+  /** For its template: pooler processes, one a container. */
+  readonly processes: number;
   /** Pods that the allotment can give connections to. */
   readonly pods: number;
   /** Connections that each of those pods is to have, by ordinal. */
@@ -95,24 +98,41 @@ function planWith(state: PoolState, live: boolean): HolderPlan {
   const { entries, workload } = state;
   const poolSizes: EntrySizes = state.sizes ?? new Map();
   const usable = Math.min(state.allotment, mostOf(entries, poolSizes));
-  const pods = podsFor(usable, state.pods, entries.length);
+  const { pods, processes } = fleetFor(usable, {
+    pods: state.pods,
+    processes: state.processes ?? 1,
+    entries: entries.length,
+  });
   const perPod = pods === 0 ? [] : splitEvenly(usable, pods);
-  const holders = withMissing(state, pods);
-  const target = (h: HolderState) => (h.ordinal < pods ? (perPod[h.ordinal] ?? 0) : 0);
+  const holders = withMissing(state, pods, processes);
+  const running = perPod.map((_, ordinal) => madeWith(holders, ordinal) ?? processes);
+  const parts = perPod.map((connections, ordinal) =>
+    partsOf(connections, processes, running[ordinal] ?? processes, entries.length),
+  );
+  const target = (h: HolderState) => parts[h.ordinal]?.[h.process] ?? 0;
   const epochNow = Math.max(
     state.fileEpoch,
     workload?.epoch ?? 0,
     ...holders.map((h) => h.pod?.epoch ?? 0),
   );
   const newest = Math.max(epochNow, ...holders.map(newestGeneration));
-  const perIndex = perPod.map((_, index) => sizesOfProcess(poolSizes, index, pods));
-  const sizes = (h: HolderState) => perIndex[h.ordinal] ?? poolSizes;
-  const situation = { state, live, pods, holders, target, sizes, epochNow, newest };
+  const sizesOf = new Map(
+    holders.flatMap((h) => {
+      const count = pods * Math.max(processes, running[h.ordinal] ?? 0);
+      const index = h.process * pods + h.ordinal;
+      return h.ordinal < pods && index < count
+        ? [[h, sizesOfProcess(poolSizes, index, count)] as const]
+        : [];
+    }),
+  );
+  const sizes = (h: HolderState) => sizesOf.get(h) ?? poolSizes;
+  const situation = { state, live, pods, processes, holders, target, sizes, epochNow, newest };
 
   const grants = planGrants(situation);
   const files = planFiles(situation);
   const epoch = isLowering(situation, files) ? newest + 1 : epochNow;
-  const replicas = nextReplicas(holders, pods, workload);
+  const inTemplate = nextProcesses(holders, pods, processes, workload);
+  const replicas = nextReplicas(holders, pods, inTemplate, workload);
   const unproven = holders
     .filter((h) => h.pod !== undefined && h.file !== undefined && !isProven(h))
     .map((h) => h.name);
@@ -121,6 +141,7 @@ function planWith(state: PoolState, live: boolean): HolderPlan {
     files,
     epoch,
     replicas,
+    processes: inTemplate,
     pods,
     perPod,
     unproven,
@@ -137,21 +158,48 @@ function planWith(state: PoolState, live: boolean): HolderPlan {
           (h.grant?.generation ?? 0) <= fileGeneration(h) &&
           isAtTarget(h, target(h), entries, sizes(h)),
       ) &&
-      (workload?.replicas ?? 0) === pods,
+      (workload?.replicas ?? 0) === pods &&
+      (workload?.processes ?? processes) === processes,
     needsLive: false,
     withheld: false,
   };
 }
 
-/** The known holders and those that are to come, by ordinal. */
-function withMissing(state: PoolState, pods: number): HolderState[] {
-  const known = new Set(state.holders.map((h) => h.ordinal));
-  const missing = Array.from({ length: pods }, (_, ordinal) => ordinal)
-    .filter((ordinal) => !known.has(ordinal))
-    .map((ordinal) => ({ name: state.nameOf(ordinal), ordinal, asked: true }));
+/** The known holders and those that are to come, by ordinal and process. */
+function withMissing(state: PoolState, pods: number, processes: number): HolderState[] {
+  const known = new Set(state.holders.map((h) => `${h.ordinal} ${h.process}`));
+  const missing = Array.from({ length: pods * processes }, (_, index) => ({
+    ordinal: Math.floor(index / processes),
+    process: index % processes,
+  }))
+    .filter(({ ordinal, process }) => !known.has(`${ordinal} ${process}`))
+    .map((one) => ({ name: state.nameOf(one.ordinal, one.process), ...one, asked: true }));
   return [...state.holders, ...missing].sort(
-    (a, b) => a.ordinal - b.ordinal || (a.name < b.name ? -1 : 1),
+    (a, b) => a.ordinal - b.ordinal || a.process - b.process || (a.name < b.name ? -1 : 1),
   );
+}
+
+/** Processes of the pod that is there; every pod has a process 0. */
+function madeWith(holders: readonly HolderState[], ordinal: number): number | undefined {
+  return holders.find((h) => h.ordinal === ordinal && h.process === 0)?.pod?.processes;
+}
+
+/**
+ * What each process of a pod is to have. Until a pod is replaced it has the processes that it was made with, and these
+ * share what is for it: those that are yet to come have what they need to start, and those that are to go keep theirs.
+ * So a change of their number costs a pool no connections while its pods are replaced.
+ */
+function partsOf(
+  connections: number,
+  processes: number,
+  running: number,
+  entries: number,
+): readonly number[] {
+  const most = Math.max(processes, running);
+  if (connections < most * entries) return splitEvenly(connections, processes);
+  const coming = Math.max(0, processes - running);
+  const waits = Array.from({ length: coming }, () => entries);
+  return [...splitEvenly(connections - coming * entries, most - coming), ...waits];
 }
 
 /** A file becomes smaller or goes, or a grant that was never used is called back. */
@@ -173,22 +221,44 @@ function isLowering(
 }
 
 /**
- * Pods for every leading ordinal that has a file, since a pod without one would not start; never fewer than there
- * are, because a file that was lost is written again under the running pods.
+ * Pods for every leading ordinal whose processes all have files, since a process without one would not start; never
+ * fewer than there are, because a file that was lost is written again under the running pods.
  */
 function nextReplicas(
   holders: readonly HolderState[],
   pods: number,
+  processes: number,
   workload: WorkloadState | undefined,
 ): number {
   let replicas = Math.min(pods, workload?.replicas ?? 0);
-  while (replicas < pods && holders.some((h) => h.ordinal === replicas && h.file !== undefined))
-    replicas += 1;
+  while (replicas < pods && hasFiles(holders, replicas, processes)) replicas += 1;
   return replicas;
 }
 
+/**
+ * Processes of the template: more only when every pod that may come from it finds a file for each, fewer at once,
+ * because nothing of theirs is given back before the pods that have them are gone.
+ */
+function nextProcesses(
+  holders: readonly HolderState[],
+  pods: number,
+  processes: number,
+  workload: WorkloadState | undefined,
+): number {
+  if (workload === undefined || processes <= workload.processes) return processes;
+  const ordinals = Array.from({ length: Math.min(pods, workload.replicas) }, (_, i) => i);
+  return ordinals.every((ordinal) => hasFiles(holders, ordinal, processes))
+    ? processes
+    : workload.processes;
+}
+
+function hasFiles(holders: readonly HolderState[], ordinal: number, processes: number): boolean {
+  const files = holders.filter((h) => h.ordinal === ordinal && h.file !== undefined);
+  return files.filter((h) => h.process < processes).length === processes;
+}
+
 function isSamePlan(a: HolderPlan, b: HolderPlan): boolean {
-  const written = ({ grants, files, epoch, replicas, stranded }: HolderPlan) =>
-    JSON.stringify([grants, files, epoch, replicas, stranded]);
+  const written = ({ grants, files, epoch, replicas, processes, stranded }: HolderPlan) =>
+    JSON.stringify([grants, files, epoch, replicas, processes, stranded]);
   return written(a) === written(b);
 }

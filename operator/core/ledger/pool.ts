@@ -27,11 +27,13 @@ export interface PoolLedgerInput {
   readonly row: AllotmentRecord | undefined;
   /** Pods that there are to be. */
   readonly pods: number;
+  /** See `PoolState.processes`. */
+  readonly processes?: number;
   /** Entries of the axis, sorted. */
   readonly entries: readonly string[];
   readonly sizes?: EntrySizes;
   readonly reading: PoolReading;
-  readonly nameOf: (ordinal: number) => string;
+  readonly nameOf: (ordinal: number, process: number) => string;
   /** All stores are in sync, and what else holds up raises is over. */
   readonly mayRaise: boolean;
   readonly inParts: boolean;
@@ -53,11 +55,12 @@ export interface PoolLedgerPlan {
 
 /** Pure; the same input gives the same plan. */
 export function planPoolLedger(input: PoolLedgerInput): PoolLedgerPlan {
-  const { taken, row, reading, entries, sizes, pods, nameOf, inParts } = input;
+  const { taken, row, reading, entries, sizes, pods, processes, nameOf, inParts } = input;
   const allotment = takeAllotment(taken, row);
   const holders = planHolders({
     allotment: allotment.connections,
     pods,
+    ...(processes === undefined ? {} : { processes }),
     entries,
     ...(sizes === undefined ? {} : { sizes }),
     ...reading,

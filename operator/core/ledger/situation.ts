@@ -7,6 +7,8 @@ export interface PoolState {
   readonly allotment: number;
   /** Pods that the spec asks for. */
   readonly pods: number;
+  /** Processes in each of them that the spec asks for; absent: 1. */
+  readonly processes?: number;
   /** Entries of the axis, sorted: each holder needs a connection for each. */
   readonly entries: readonly string[];
   /** How the entries share what the pool has; absent: evenly. */
@@ -17,8 +19,8 @@ export interface PoolState {
   readonly workload?: WorkloadState;
   /** Epoch that the ConfigMap was last written with (the newest of its file keys where it says none); 0 without one. */
   readonly fileEpoch: number;
-  /** Names the holder of an ordinal. */
-  readonly nameOf: (ordinal: number) => string;
+  /** Names the holder of an ordinal and a process of it. */
+  readonly nameOf: (ordinal: number, process: number) => string;
   /** Stores are in sync and every live holder was asked once. */
   readonly mayRaise: boolean;
   /**
@@ -40,7 +42,9 @@ export interface Situation {
   readonly live: boolean;
   /** Pods that the allotment can give connections to. */
   readonly pods: number;
-  /** The known holders and those that are to come, by ordinal. */
+  /** Processes of each pod that the allotment can give connections to. */
+  readonly processes: number;
+  /** The known holders and those that are to come, by ordinal and process. */
   readonly holders: readonly HolderState[];
   /** Connections that a holder is to have. */
   readonly target: (holder: HolderState) => number;
@@ -61,12 +65,17 @@ export function recordedEpoch({ fileEpoch, workload }: PoolState): number {
 }
 
 /**
- * No pod of this holder is there, and none can come: the workload says so, and its controller knows. A workload that
- * is not there says nothing, because somebody may be about to make it.
+ * No pod with this holder's process is there, and none can come: the workload has no such ordinal, or no such process
+ * in its template, and its controller knows. A workload that is not there says nothing, because somebody may be about
+ * to make it.
  */
-export function isGone({ ordinal, pod }: HolderState, { state, live }: Situation): boolean {
+export function isGone(
+  { ordinal, process, pod }: HolderState,
+  { state, live }: Situation,
+): boolean {
   const { workload } = state;
-  const over = workload?.seen === true && workload.replicas <= ordinal;
+  const over =
+    workload?.seen === true && (workload.replicas <= ordinal || workload.processes <= process);
   return live && pod === undefined && over;
 }
 

@@ -36,6 +36,8 @@ export interface PodState {
   readonly terminating: boolean;
   /** Of the file path in the template that the pod was made from. */
   readonly epoch: number;
+  /** Pooler processes that the pod was made with, one a container. */
+  readonly processes: number;
 }
 
 /** One holder: one PgBouncer process of a pod with a stable name. Absent fields do not exist. */
@@ -43,8 +45,11 @@ export interface HolderState {
   /** `<pod>-<process>`. */
   readonly name: string;
   readonly ordinal: number;
+  /** Of the pod's processes, from 0. */
+  readonly process: number;
   readonly grant?: { readonly connections: number; readonly generation: number };
   readonly file?: FileState;
+  /** Only a pod that was made with this process: one without it is none, as far as this holder goes. */
   readonly pod?: PodState;
   readonly observation?: Observation;
   /** The process of the present pod was asked at least once, whether it answered or not. */
@@ -57,6 +62,8 @@ export interface WorkloadState {
   readonly replicas: number;
   /** Epoch of the file path in its template. */
   readonly epoch: number;
+  /** Pooler processes in its template. */
+  readonly processes: number;
   /** Its controller has seen the present spec. */
   readonly seen: boolean;
 }

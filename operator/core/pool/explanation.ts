@@ -6,7 +6,8 @@ import { ASKED, isAsked } from '../sizing/observed.ts';
 import { ownersTotal, ownersWords } from '../sizing/server-budget.ts';
 import { LISTED_POOLS, poolsInWords } from '../sizing/sharing.ts';
 import type { SizedPool, SizedServer } from '../sizing/size-server.ts';
-import { podSizes } from '../sizing/size-server.ts';
+import { fleetOf, podSizes, processesOf } from '../sizing/size-server.ts';
+import { splitEvenly } from '../sizing/water-fill.ts';
 
 /** Numbers of server connections; cores and the factor in thousandths. */
 export interface ExplanationInput {
@@ -48,7 +49,10 @@ export interface ExplanationInput {
   readonly perPod: readonly number[];
   /** They are those of a Deployment: so many of them can be there at once. */
   readonly podsAtOnce?: number;
-  /** What each pod divides its connections over. */
+  /** Processes of each pod: as they are asked for, and as they can be fed. */
+  readonly processesAsked: number;
+  readonly processes: number;
+  /** What each process divides its connections over. */
   readonly axis: 'database' | 'user';
   readonly entries: number;
   /** Some of those have a weight or a max of their own. */
@@ -108,6 +112,8 @@ export function explanationOf(
     podsAsked: spec.pooler.replicas,
     perPod,
     ...(spec.pooler.workload === 'Deployment' ? { podsAtOnce: mostPods(perPod.length) } : {}),
+    processesAsked: processesOf(spec),
+    processes: fleetOf(share, spec, pool.entries).processes,
     axis,
     entries: pool.entries,
     bySize: entrySizes(spec).size > 0,
@@ -187,7 +193,7 @@ function sharing(input: ExplanationInput): string {
 }
 
 function pods(input: ExplanationInput): string {
-  const { perPod, podsAsked, entries, axis } = input;
+  const { perPod, podsAsked, entries, axis, processes, processesAsked } = input;
   if (podsAsked === 0) return 'no pooler pods';
   const things = entries > 1 ? `${entries} ${axis}s` : '';
   if (input.podsAtOnce !== undefined) return podsOfDeployment(input, input.podsAtOnce);
@@ -196,11 +202,18 @@ function pods(input: ExplanationInput): string {
   }
   const how = input.bySize === true ? ' by their sizes' : '';
   const split = things === '' ? '' : `, divided over ${things}${how}`;
+  const needed = entries * processes;
+  const needs = needed > 1 ? `${needed} connections` : 'a connection';
   const fewer =
-    perPod.length < podsAsked
-      ? ` of the ${podsAsked} asked for, since each needs ${entries > 1 ? `${entries} connections` : 'a connection'}`
+    perPod.length < podsAsked ? ` of the ${podsAsked} asked for, since each needs ${needs}` : '';
+  const single = entries > 1 ? `${entries} connections` : 'a connection';
+  const fewerEach =
+    processes < processesAsked
+      ? ` (of the ${processesAsked} asked for, since each needs ${single})`
       : '';
-  return `${counted(perPod.length, 'pooler pod')}${fewer}, ${sizes(perPod)}${split}`;
+  const inEach = processesAsked > 1 ? ` × ${counted(processes, 'process')}${fewerEach}` : '';
+  const perProcess = perPod.flatMap((connections) => splitEvenly(connections, processes));
+  return `${counted(perPod.length, 'pooler pod')}${inEach}${fewer}, ${sizes(perProcess)}${split}`;
 }
 
 /** `2 pooler pods of a Deployment, at most 5 at once, 3 each`. */
@@ -222,6 +235,7 @@ function podsOfDeployment(input: ExplanationInput, atOnce: number): string {
 }
 
 /** `4 each`, `5 and 4`, `2 with 4 and 3 with 3`. The first pods have one more where it does not come out even. */
+/** `4 each`, `5 and 4`, `2 with 4 and 3 with 3`. The first have one more where it does not come out even. */
 function sizes(perPod: readonly number[]): string {
   const [first] = perPod;
   const last = perPod.at(-1);
@@ -233,5 +247,5 @@ function sizes(perPod: readonly number[]): string {
 }
 
 function counted(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+  return `${number} ${noun}${number === 1 ? '' : noun.endsWith('s') ? 'es' : 's'}`;
 }

@@ -121,10 +121,11 @@ export interface ShareState {
   readonly waitsFor?: string;
 }
 
-type Shortage = 'NoPod' | 'FewerPods' | 'BelowMin';
+type Shortage = 'NoPod' | 'FewerProcesses' | 'FewerPods' | 'BelowMin';
 
 const shortages: Readonly<Record<Shortage, readonly [what: string, Exclude<Effect, 'fine'>]>> = {
   NoPod: ['No pod can run', 'stalled'],
+  FewerProcesses: ['Fewer processes in a pod than asked for', 'noted'],
   FewerPods: ['Fewer pods than asked for', 'noted'],
   BelowMin: ['The share is below spec.sizing.min', 'noted'],
 };

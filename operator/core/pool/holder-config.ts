@@ -1,7 +1,9 @@
 // What one holder's file is to say, in the engine's terms: from the pool and the holder's grant.
 import type { DatabaseEntry, HolderConfig, Peer, UserEntry } from '../../engines/engine.ts';
+import { processClients } from '../clients/limit.ts';
+import { processesOf } from '../sizing/size-server.ts';
 import { compare, sortedKeys } from './manifest.ts';
-import { holderName, peerIdOf, podHost, podName, sharedHolder } from './names.ts';
+import { holderName, peerIdOf, podHost, podName, sharedHolder, socketOf } from './names.ts';
 import {
   CLIENT_CERT_FILE,
   CLIENT_KEY_FILE,
@@ -28,11 +30,12 @@ export function holderConfig(view: PoolView, holder: HolderView): HolderConfig {
     users: usersOf(view, holder),
     axis: view.axis,
     caps: [...holder.grant.caps].sort((a, b) => compare(a.name, b.name)),
-    maxClientConnections: view.maxClientConn,
+    maxClientConnections: processClients(view.maxClientConn, processesIn(view, holder)),
     ...(view.sharers === undefined ? {} : { sharers: view.sharers }),
     ...(holder.peerId === undefined ? {} : { peerId: holder.peerId }),
     // Pods of a Deployment have no names by which others could find them.
-    peers: isShared(view.spec) ? [] : peersOf(view),
+    peers: isShared(view.spec) ? [] : peersOf(view, holder),
+    ...(processesIn(view, holder) > 1 ? { socket: socketOf(holder.process) } : {}),
     admin: { adminUser: view.console.user, statsUser: STATS_USER },
     authFile: USER_LIST_FILE,
     serverTls: {
@@ -86,33 +89,61 @@ function usersOf({ spec, axis, leaving }: PoolView, holder: HolderView): readonl
  * Every process that there is or is soon to be, so that a cancel request which the Service sends to the
  * wrong pod finds its way. A name that does not resolve (yet) is looked up only when a cancel is for it.
  * The pods asked for are listed before they exist: else each new one would mean another reload of all.
+ *
+ * The processes of another pod share its port, so a request may come to a sibling of the one that it is for; that one
+ * forwards it again, over the socket that only the right one listens on (PgBouncer forwards a request three times).
  */
-function peersOf({ identity, spec, settings, holders, replicas }: PoolView): readonly Peer[] {
+function peersOf(
+  { identity, spec, settings, holders, replicas }: PoolView,
+  own: HolderView,
+): readonly Peer[] {
   const ids = new Map<number, Peer>();
-  const add = (ordinal: number, id: number) =>
-    ids.set(id, {
-      id,
-      host: podHost(identity.name, identity.namespace, ordinal, settings.clusterDomain),
+  const siblings = new Set(holders.filter((h) => h.ordinal === own.ordinal).map((h) => h.process));
+  const add = (ordinal: number, process: number) => {
+    const isSibling = ordinal === own.ordinal && process !== own.process && siblings.has(process);
+    ids.set(peerIdOf(ordinal, process), {
+      id: peerIdOf(ordinal, process),
+      host: isSibling
+        ? socketOf(process)
+        : podHost(identity.name, identity.namespace, ordinal, settings.clusterDomain),
       port: LISTEN_PORT,
     });
+  };
   const pods = Math.max(spec.pooler.replicas, replicas);
-  for (let ordinal = 0; ordinal < pods; ordinal++) add(ordinal, peerIdOf(ordinal));
-  for (const { ordinal, peerId } of holders) if (peerId !== undefined) add(ordinal, peerId);
+  for (let ordinal = 0; ordinal < pods; ordinal++) {
+    for (let process = 0; process < processesOf(spec); process++) add(ordinal, process);
+  }
+  for (const holder of holders) add(holder.ordinal, holder.process);
   return [...ids.values()].sort((a, b) => a.id - b.id);
 }
 
-/** The holder of an ordinal, as far as names go; the ledger adds the grant. */
+/**
+ * Processes that a pod of this ordinal may have now: while one of several runs, none of them may say that it has the
+ * port for itself, or it would not get it after a restart.
+ */
+function processesIn({ holders }: PoolView, { ordinal }: HolderView): number {
+  return Math.max(...holders.filter((h) => h.ordinal === ordinal).map((h) => h.process + 1));
+}
+
+/** The holder of an ordinal and process, as far as names go; the ledger adds the grant. */
 export function holderIdentity(
   pool: string,
   ordinal: number,
+  process: number,
 ): Omit<HolderView, 'grant' | 'olderEpochs'> {
   const pod = podName(pool, ordinal);
-  return { name: holderName(pod), pod, ordinal, peerId: peerIdOf(ordinal) };
+  return {
+    name: holderName(pod, process),
+    pod,
+    ordinal,
+    process,
+    peerId: peerIdOf(ordinal, process),
+  };
 }
 
 /** The one holder of a pool whose pods all read the same file. */
 export function sharedIdentity(pool: string): Omit<HolderView, 'grant' | 'olderEpochs'> {
-  return { name: sharedHolder(pool), pod: '', ordinal: 0 };
+  return { name: sharedHolder(pool), pod: '', ordinal: 0, process: 0 };
 }
 
 export function isShared({ pooler }: Pick<PoolView['spec'], 'pooler'>): boolean {

@@ -81,6 +81,11 @@ export function peerIdOf(ordinal: number, process = 0): number {
   return process * MAX_PODS + ordinal + 1;
 }
 
+/** The Unix socket of one process among those of its pod: an abstract one, which needs no file. */
+export function socketOf(process: number): string {
+  return `@spillway-${process}`;
+}
+
 /** The DNS name of a pod, complete, so that no search list is tried. */
 export function podHost(
   pool: string,
@@ -94,11 +99,6 @@ export function podHost(
 /** The DNS name that applications use. */
 export function clientHost(pool: string, namespace: string, clusterDomain: string): string {
   return `${namesOf(pool).clientService}.${namespace}.svc.${clusterDomain}`;
-}
-
-/** The ordinal of a holder of the pool, or undefined when the name is not one that it gives. */
-export function ordinalOfHolder(pool: string, holder: string): number | undefined {
-  return parseHolder(pool, holder)?.ordinal;
 }
 
 /**
@@ -126,7 +126,7 @@ export function parseFileKey(
   // No part has a dot: a pool's name is a label, a uid is a UUID.
   const [holderText = '', uidText, epochText = '', end, ...more] = key.split('.');
   if (uidText !== uid || end !== 'ini' || more.length > 0) return undefined;
-  const parsed = parseHolder(name, holderText);
+  const parsed = placeOfHolder(name, holderText);
   const epoch = parseNumber(epochText);
   if (parsed === undefined || epoch === undefined) return undefined;
   return { holder: holderText, ...parsed, epoch };
@@ -142,7 +142,8 @@ export function parseSharedKey(
   return epoch !== undefined && key === fileKey(holder, uid, epoch) ? { holder, epoch } : undefined;
 }
 
-function parseHolder(
+/** Pod and process of a holder of the pool, or undefined when the name is not one that it gives. */
+export function placeOfHolder(
   pool: string,
   holder: string,
 ): { pod: string; ordinal: number; process: number } | undefined {

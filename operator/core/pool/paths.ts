@@ -3,7 +3,12 @@
 /** Inside the pod; the client Service may offer another one. */
 export const LISTEN_PORT = 5432;
 export const PORT_NAME = 'postgres';
-export const CONTAINER_NAME = 'pgbouncer';
+const CONTAINER_NAME = 'pgbouncer';
+
+/** Of a process of the pod; the first one's is the pod's default. */
+export function containerName(process = 0): string {
+  return process === 0 ? CONTAINER_NAME : `${CONTAINER_NAME}-${process}`;
+}
 
 /**
  * How long a pod that somebody deletes keeps its listener and its console before PgBouncer is told to stop. Endpoint

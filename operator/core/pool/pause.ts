@@ -25,6 +25,12 @@ export function pauseStateOf(observation: Observation | undefined): PauseState {
   return observation.sessions.total === 0 ? 'paused' : 'pausing';
 }
 
+/** A pod is what all of its processes are, and on its way while they differ. */
+export function pauseStateOfPod(processes: readonly PauseState[]): PauseState {
+  const [first = 'serving', ...others] = processes;
+  return others.every((state) => state === first) ? first : 'pausing';
+}
+
 export type PauseStep = { readonly kind: 'pause' | 'resume' };
 
 /**

@@ -36,8 +36,9 @@ export function readShared(
       {
         name: podName,
         ordinal: 0,
+        process: 0,
         ...(file === undefined ? {} : { file }),
-        pod: { uid, terminating: deletionTimestamp !== undefined, epoch: 0 },
+        pod: { uid, terminating: deletionTimestamp !== undefined, epoch: 0, processes: 1 },
         ...(observation === undefined ? {} : { observation }),
         asked: record !== undefined || podAddress(pod) === undefined,
       },
@@ -62,6 +63,7 @@ export function readDeployment(
   const status = deployment.status as { observedGeneration?: number } | undefined;
   return {
     replicas: spec?.replicas ?? 1,
+    processes: 1,
     epoch: parseNumber(deployment.metadata?.annotations?.[EPOCH_ANNOTATION] ?? '') ?? 0,
     seen: (status?.observedGeneration ?? 0) >= Number(deployment.metadata?.generation ?? 0),
     paused: spec?.paused === true,

@@ -14,15 +14,15 @@ import { EPOCH_ANNOTATION, POOL_LABEL } from './labels.ts';
 import {
   holderName,
   ordinalOf,
-  ordinalOfHolder,
   parseFileKey,
   parseNumber,
   parseSharedKey,
+  placeOfHolder,
   sharedHolder,
 } from './names.ts';
-import { CONFIG_DIRECTORY } from './paths.ts';
+import { CONFIG_DIRECTORY, containerName } from './paths.ts';
 
-/** What the console observer knows of one pod. */
+/** What the console observer knows of one process of a pod. */
 export interface ConsoleRecord {
   readonly podUid: string;
   /** Absent: asked, and no answer yet. */
@@ -42,7 +42,7 @@ export interface PoolObjects {
   readonly deployment?: RawObject | undefined;
   /** Pods of this very pool (by uid), in any phase. */
   readonly pods: readonly RawObject[];
-  /** By the uid of the pod that was asked. */
+  /** By `processKey` of the process that was asked. */
   readonly consoles: ReadonlyMap<string, ConsoleRecord>;
   /** The list of users as it is written, for processes that have read it. */
   readonly userList?: ReadUserList | undefined;
@@ -63,23 +63,26 @@ export function readHolders(objects: PoolObjects, axis: CapAxis, engine: Engine)
   const grants = new Map(objects.grants.map((g) => [g.holder, g]));
   const names = new Set([...files.keys(), ...pods.keys(), ...grants.keys()]);
   return [...names].flatMap((name) => {
-    const ordinal = ordinalOfHolder(objects.name, name);
-    if (ordinal === undefined) return [];
+    const place = placeOfHolder(objects.name, name);
+    if (place === undefined) return [];
+    const { ordinal, process } = place;
     const file = files.get(name);
     const pod = pods.get(name);
     const grant = grants.get(name);
-    const record = pod === undefined ? undefined : objects.consoles.get(pod.state.uid);
+    const record =
+      pod === undefined ? undefined : objects.consoles.get(processKey(pod.state.uid, process));
     const observation = observationOf(record, axis, engine, objects.userList);
     const holder: HolderState = {
       name,
       ordinal,
+      process,
       ...(grant === undefined
         ? {}
         : { grant: { connections: grant.connections, generation: grant.generation } }),
       ...(file === undefined ? {} : { file }),
       ...(pod === undefined ? {} : { pod: pod.state }),
       ...(observation === undefined ? {} : { observation }),
-      // A pod that has no address yet cannot be asked, and holds no connection.
+      // A process that has no address yet cannot be asked, and holds no connection.
       asked: pod === undefined || record !== undefined || !pod.askable,
     };
     return [holder];
@@ -173,10 +176,41 @@ function readPods(objects: PoolObjects): Map<string, PodRead> {
     if (name === undefined || uid === undefined) continue;
     const ordinal = ordinalOf(objects.name, name);
     if (ordinal === undefined || isOver(pod)) continue;
-    const state = { uid, terminating: deletionTimestamp !== undefined, epoch: epochOfPod(pod) };
-    pods.set(holderName(name), { state, askable: podAddress(pod) !== undefined });
+    const processes = processesOfPod(pod);
+    const terminating = deletionTimestamp !== undefined;
+    const state = { uid, terminating, epoch: epochOfPod(pod), processes };
+    for (const process of numbersOf(pod)) {
+      const askable = processAddress(pod, process) !== undefined;
+      pods.set(holderName(name, process), { state, askable });
+    }
   }
   return pods;
+}
+
+/** By what records of consoles are kept: the pod's uid, and which of its processes. */
+export function processKey(podUid: string, process: number): string {
+  return process === 0 ? podUid : `${podUid}/${process}`;
+}
+
+/** The processes of a pod, as numbers. */
+export function numbersOf(pod: RawObject): number[] {
+  return Array.from({ length: processesOfPod(pod) }, (_, process) => process);
+}
+
+/** Of all processes of a pod; undefined stands for one that was not asked. */
+export function recordsOf<R>(records: ReadonlyMap<string, R>, pod: RawObject): (R | undefined)[] {
+  const { uid = '' } = pod.metadata ?? {};
+  return numbersOf(pod).map((process) => records.get(processKey(uid, process)));
+}
+
+/** Where the console of one of its processes is; the others of the pod answer there too. */
+export function processAddress(pod: RawObject, process: number): string | undefined {
+  if (processesOfPod(pod) === 1) return podAddress(pod);
+  const status = pod.status as
+    | { containerStatuses?: { name?: string; state?: { running?: object } }[] }
+    | undefined;
+  const own = status?.containerStatuses?.find(({ name }) => name === containerName(process));
+  return own?.state?.running === undefined ? undefined : podAddress(pod);
 }
 
 /** Where a pod's console is; undefined while no container of it runs. */
@@ -199,15 +233,30 @@ export function epochOfPod(pod: RawObject): number {
   return epochOfSpec(pod.spec);
 }
 
-/** The holder whose file a pod was made to read: its own, or with a Deployment that of all pods. */
-export function holderOfPod({ metadata, spec }: RawObject): string {
+/** The holder whose file a process was made to read: its own, or with a Deployment that of all pods. */
+export function holderOfPod({ metadata, spec }: RawObject, process: number): string {
   const shared = sharedHolder(metadata?.labels?.[POOL_LABEL] ?? '');
   const isShared = argumentsOf(spec).some((a) => a.startsWith(`${CONFIG_DIRECTORY}/${shared}.`));
-  return isShared ? shared : holderName(metadata?.name ?? '');
+  return isShared ? shared : holderName(metadata?.name ?? '', process);
 }
 
 interface PodSpecLike {
   readonly containers?: readonly { readonly args?: readonly string[] }[];
+}
+
+/** Processes that the pod was made with. */
+export function processesOfPod(pod: RawObject): number {
+  return processesOfSpec(pod.spec);
+}
+
+/** One for each container that reads the file of another process of its pod; at least 1. */
+function processesOfSpec(spec: unknown): number {
+  const found = ((spec as PodSpecLike | undefined)?.containers ?? [])
+    .flatMap(({ args = [] }) =>
+      args.map((one) => /-([0-9]{1,3})\.[^.]+\.[0-9]{1,15}\.ini$/.exec(one)),
+    )
+    .flatMap((match) => (match === null ? [] : [Number(match[1]) + 1]));
+  return Math.max(1, ...found);
 }
 
 function epochOfSpec(spec: unknown): number {
@@ -230,6 +279,7 @@ export function readWorkload(statefulSet: RawObject | undefined): WorkloadState 
   return {
     replicas: spec?.replicas ?? 1,
     epoch: epochOfSpec(spec?.template?.spec),
+    processes: processesOfSpec(spec?.template?.spec),
     seen: (status?.observedGeneration ?? 0) >= Number(statefulSet.metadata?.generation ?? 0),
   };
 }

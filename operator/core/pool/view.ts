@@ -29,7 +29,9 @@ export interface HolderView {
   readonly name: string;
   readonly pod: string;
   readonly ordinal: number;
-  /** PgBouncer's peer_id, 1 to 16383, stable for the ordinal; absent where all pods have the same file. */
+  /** Of the pod's processes, from 0. */
+  readonly process: number;
+  /** PgBouncer's peer_id, 1 to 16383, stable for ordinal and process; absent where all pods have the same file. */
   readonly peerId?: number;
   /** What it may hold; only the ledger makes one. */
   readonly grant: Grant;
@@ -48,14 +50,16 @@ export interface PoolView {
   /** The axis on which PgBouncer counts exactly, and its entries in a stable order. */
   readonly axis: CapAxis;
   readonly entries: readonly string[];
-  /** Client connections that each process accepts. */
+  /** Client connections that each pod accepts; see `processClients`. */
   readonly maxClientConn: number;
   /** See `HolderConfig.sharers`; absent until starving was seen. */
   readonly sharers?: number;
-  /** Sorted by ordinal; the holders that may have a file now. */
+  /** Sorted by ordinal and process; the holders that may have a file now. */
   readonly holders: readonly HolderView[];
   /** Pods that the workload asks for now. */
   readonly replicas: number;
+  /** Processes, one a container, that its pod template asks for now. */
+  readonly processes: number;
   /** Epoch of the file path in the pod template; see docs/decisions. */
   readonly epoch: number;
   /** Of a Deployment: what there is, and whether a new template may replace the pods now. */

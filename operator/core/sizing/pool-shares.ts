@@ -17,7 +17,9 @@ export interface PoolClaim {
   readonly pods: number;
   /** Without connections for so many of them it can have none; 1 where nothing is said. */
   readonly leastPods?: number;
-  /** Entries of the axis that one pod counts on: each needs a connection of its own. */
+  /** Processes in each pod; absent: 1. */
+  readonly processes?: number;
+  /** Entries of the axis that one process counts on: each needs a connection of its own. */
   readonly entries: number;
   /** Claims of one group (a namespace) together get at most `max`, which is the same for all of them. */
   readonly group?: { readonly id: string; readonly max: number };
@@ -27,15 +29,15 @@ export interface PoolShare {
   /** Connections of the pool; 0 only when the pool asks for no pod or there is not enough for it. */
   readonly connections: number;
   /** Set when the pool gets less than it needs for its pods, or less than its own min. */
-  readonly shortage?: 'NoPod' | 'FewerPods' | 'BelowMin';
+  readonly shortage?: 'NoPod' | 'FewerProcesses' | 'FewerPods' | 'BelowMin';
   /** Its group has no room for more, or not for as much as this pool lacks. */
   readonly groupIsFull?: boolean;
 }
 
 /**
  * Shares for every claim. In this order of what must hold: the sum is never more than the budget, and that of a
- * group never more than its max; every pool has one connection for each entry of one pod (older pools first); all pools
- * have their pods' connections; every pool has its min, or what is left for it (older pools first); the rest by weight
+ * group never more than its max; every pool has one connection for each entry of one process (older pools first); all
+ * pools have their pods' connections; every pool has its min, or what is left for it (older pools first); the rest by weight
  * up to max. A pod that one pool cannot have is no loss to the others.
  */
 export function poolShares(
@@ -47,7 +49,10 @@ export function poolShares(
   const admitted = asking.filter((c) => floors.raise(c, leastOf(c)));
   // A pool's own max may leave no room for all of its pods: then it has fewer, never more connections. What a group
   // has no room for is the group's own affair.
-  const forPods = (c: PoolClaim) => c.entries * podsFor(c.max ?? budget.total, c.pods, c.entries);
+  const forPods = (c: PoolClaim) => {
+    const { processes, pods } = fleetFor(c.max ?? budget.total, c);
+    return c.entries * processes * pods;
+  };
   const roomy = byGroup(admitted).flatMap(({ max, claims: members }) =>
     sum(members.map(forPods)) <= max ? members : [],
   );
@@ -224,7 +229,9 @@ function judge(
 
 function shortageOf(c: PoolClaim, connections: number): PoolShare['shortage'] {
   if (connections < leastOf(c)) return 'NoPod';
-  if (connections < c.entries * c.pods) return 'FewerPods';
+  const fleet = fleetFor(connections, c);
+  if (fleet.processes < (c.processes ?? 1)) return 'FewerProcesses';
+  if (fleet.pods < c.pods) return 'FewerPods';
   return connections < (c.min ?? 0) ? 'BelowMin' : undefined;
 }
 
@@ -233,9 +240,31 @@ function leastOf({ entries, leastPods = 1 }: PoolClaim): number {
   return entries * leastPods;
 }
 
-/** Pods that a share of connections can give at least one connection for each entry, at most `pods`. */
-export function podsFor(connections: number, pods: number, entries: number): number {
-  return Math.min(pods, Math.floor(connections / Math.max(1, entries)));
+/** What a pool asks for, as far as its pods go. */
+export interface AskedFleet {
+  readonly pods: number;
+  /** Of each pod; absent: 1. */
+  readonly processes?: number;
+  /** Connections that each process needs. */
+  readonly entries: number;
+}
+
+/**
+ * Pods, and processes in each, that so many connections can give at least one for each entry: never more than are asked
+ * for. Fewer pods before fewer processes, since other processes mean other pods; but fewer processes rather than no pod.
+ */
+export function fleetFor(
+  connections: number,
+  { pods, processes = 1, entries }: AskedFleet,
+): { readonly pods: number; readonly processes: number } {
+  const fed = Math.floor(connections / Math.max(1, entries));
+  const inEach = Math.max(1, Math.min(processes, fed));
+  return { pods: Math.min(pods, Math.floor(fed / inEach)), processes: inEach };
+}
+
+/** The pods of `fleetFor`. */
+export function podsFor(connections: number, pods: number, entries: number, processes = 1): number {
+  return fleetFor(connections, { pods, processes, entries }).pods;
 }
 
 function byAge(a: PoolClaim, b: PoolClaim): number {

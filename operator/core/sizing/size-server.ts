@@ -5,7 +5,7 @@ import { formatMilli, milliOf } from '../../api/quantity.ts';
 import type { ServerFacts } from '../../postgres/adapter.ts';
 import { isSessionPool, poolMax } from './entries.ts';
 import { mostPods, replicasFor } from './most-pods.ts';
-import { type PoolShare, podsFor, poolShares } from './pool-shares.ts';
+import { fleetFor, type PoolShare, poolShares } from './pool-shares.ts';
 import {
   ASSUMED_MILLI_CORES,
   type ServerBudget,
@@ -86,6 +86,7 @@ export function sizeServer(
         ...(max === undefined ? {} : { max }),
         session: isSessionPool(spec),
         ...podsOf(spec),
+        processes: processesOf(spec),
         entries,
         ...(namespaceMax === undefined ? {} : { group: { id: namespace, max: namespaceMax } }),
       };
@@ -111,8 +112,19 @@ export function podSizes(share: number, spec: ConnectionPoolSpec, entries: numbe
     const each = Math.floor(share / Math.max(1, mostPods(replicas)));
     return Array.from({ length: replicas }, () => each);
   }
-  const pods = podsFor(share, spec.pooler.replicas, entries);
+  const { pods } = fleetOf(share, spec, entries);
   return pods === 0 ? [] : splitEvenly(share, pods);
+}
+
+/** Pods that the pool can have with its share, and processes in each. */
+export function fleetOf(share: number, spec: ConnectionPoolSpec, entries: number) {
+  return fleetFor(share, { pods: spec.pooler.replicas, processes: processesOf(spec), entries });
+}
+
+/** Processes that are asked for in each pod; an object from before the field has one. */
+export function processesOf({ pooler }: Pick<ConnectionPoolSpec, 'pooler'>): number {
+  const { processes } = pooler as { readonly processes?: number };
+  return processes ?? 1;
 }
 
 /** The numbers of `status.sizing`, without its sentences. `maxClientConn` is of one pod. */

@@ -16,6 +16,9 @@ import {
   insist,
 } from './quote.ts';
 
+/** In the abstract namespace, with the port it stays under the 108 bytes of an address. */
+const socketName = /^@[a-z0-9-]{1,63}$/;
+
 /** Throws `EngineError` that names the field. */
 export function checkConfig(config: HolderConfig): void {
   const refuse = (field: string, message: string) => {
@@ -34,6 +37,9 @@ export function checkConfig(config: HolderConfig): void {
   whole('peerId', config.peerId ?? 1, 1, 16_383);
   insist('ValueCannotBeWritten', 'target.host', checkHost(config.target.host));
   insist('ValueCannotBeWritten', 'authFile', checkPath(config.authFile));
+  if (config.socket !== undefined && !socketName.test(config.socket)) {
+    refuse('socket', 'must be "@" and a name of lower-case letters, digits and "-"');
+  }
   checkEntries(config);
   checkCaps(config);
   checkTls(config);
@@ -41,7 +47,9 @@ export function checkConfig(config: HolderConfig): void {
   config.peers.forEach((peer, index) => {
     whole(`peers[${index}].id`, peer.id, 1, 16_383);
     whole(`peers[${index}].port`, peer.port, 1, 65_535);
-    insist('ValueCannotBeWritten', `peers[${index}].host`, checkHost(peer.host));
+    if (!socketName.test(peer.host)) {
+      insist('ValueCannotBeWritten', `peers[${index}].host`, checkHost(peer.host));
+    }
     if (ids.has(peer.id)) refuse(`peers[${index}].id`, `${peer.id} is there twice`);
     ids.add(peer.id);
   });

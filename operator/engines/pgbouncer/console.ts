@@ -1,7 +1,8 @@
 /**
  * The admin console of one running process, over TCP. It speaks the simple query protocol only, gives
  * counters as text, and counts as a client of its process: a connection that stays open would hold up
- * a pod that must stop, so every call opens one, asks, and closes it whatever happens.
+ * a pod that must stop, so every call opens one, asks, and closes it whatever happens. Where processes
+ * share a port, as many as it takes to come to the one that is meant.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -186,9 +187,50 @@ function notPaused(error: unknown): void {
   if (!/is not paused|no such database/.test(String(error))) throw error;
 }
 
-function withConsole<T>(address: ConsoleAddress, use: (ask: Ask) => Promise<T>): Promise<T> {
+/** Tries for each process that shares a port: with eight, one call in 8 million misses the one that is meant. */
+const triesForEach = 16;
+/** Of a call's time for one try, or one sibling that hangs would take all of it. */
+const triesInTime = 4;
+
+async function withConsole<T>(address: ConsoleAddress, use: (ask: Ask) => Promise<T>): Promise<T> {
   const where = `the console at ${address.host}:${address.port}`;
-  return withConnection({ ...address, database: own, where }, use);
+  const to = { ...address, database: own, where };
+  const { process, timeoutMs } = address;
+  if (process === undefined || process.of === 1) return await withConnection(to, use);
+  const end = Date.now() + timeoutMs;
+  let silent: unknown;
+  // A new connection has a new port of its own, by which the kernel chooses anew.
+  for (let tries = process.of * triesForEach; tries > 0 && Date.now() < end; tries--) {
+    const left = end - Date.now();
+    const found = new AbortController();
+    const late = setTimeout(() => found.abort(), Math.min(left, timeoutMs / triesInTime));
+    const signals = address.signal === undefined ? [] : [address.signal];
+    let isFound = false;
+    try {
+      const signal = AbortSignal.any([found.signal, ...signals]);
+      const answer = await withConnection({ ...to, timeoutMs: left, signal }, async (ask) => {
+        isFound = peerIdIn(await ask('SHOW CONFIG')) === process.peerId;
+        clearTimeout(late);
+        return isFound ? { value: await use(ask) } : undefined;
+      });
+      if (answer !== undefined) return answer.value;
+    } catch (error) {
+      if (isFound || !found.signal.aborted || address.signal?.aborted === true) throw error;
+      silent = error;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+  if (silent !== undefined) throw silent;
+  throw new ConsoleError(
+    'Unreachable',
+    `${where}: the process with peer_id ${process.peerId} does not answer, only others of its pod`,
+  );
+}
+
+function peerIdIn(config: readonly Row[]): number | undefined {
+  const value = config.find((row) => row.key === 'peer_id')?.value;
+  return value === undefined || value === null ? undefined : Number(value);
 }
 
 interface Answers {

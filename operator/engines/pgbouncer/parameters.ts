@@ -123,7 +123,7 @@ const login = 'it decides who may log in';
 const listener = 'the probes, the Service and the operator use it';
 const files = 'the pod has a read-only file system and logs to its standard error';
 const witness = 'the operator proves with it what the process runs with';
-const sockets = 'the pods have no Unix sockets';
+const sockets = 'only processes that share a pod have Unix sockets, for cancel requests';
 
 /** By name, in the order of `SHOW CONFIG`. */
 export const parameters: readonly Parameter[] = [
@@ -208,7 +208,12 @@ export const parameters: readonly Parameter[] = [
   free('server_tls_protocols', tlsProtocols),
   managed('server_tls_sslmode', 'spec.tls.server.mode', 'it belongs to the certificates'),
   managed('service_name', undefined, witness, restart),
-  managed('so_reuseport', undefined, 'more than one process could take the port', restart),
+  managed(
+    'so_reuseport',
+    'spec.pooler.processes',
+    'it belongs to the number of processes',
+    restart,
+  ),
   free('stats_period', integer(1, 86_400, 'seconds')),
   managed('stats_users', undefined, "the operator sets up the pool's metrics"),
   managed('suspend_timeout', undefined, 'PgBouncer 1.26 does not know it any more', {

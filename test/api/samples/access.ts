@@ -64,6 +64,24 @@ export const accessSamples: readonly Sample[] = [
     }),
   },
   {
+    says: 'max must be at least the number of pods',
+    at: 'spec',
+    refused: pool({ databases: [{ name: 'x', max: 5 }], pooler: { replicas: 3, processes: 2 } }),
+    accepted: pool({ databases: [{ name: 'x', max: 6 }], pooler: { replicas: 3, processes: 2 } }),
+  },
+  {
+    says: 'max must be at least the number of pods',
+    at: 'spec',
+    refused: pool({
+      databases: [{ name: 'x', max: 7 }],
+      pooler: { processes: 2, autoscaling: { maxReplicas: 4 } },
+    }),
+    accepted: pool({
+      databases: [{ name: 'x', max: 8 }],
+      pooler: { processes: 2, autoscaling: { maxReplicas: 4 } },
+    }),
+  },
+  {
     says: 'sizing.min is more than every max in databases together',
     at: 'spec',
     refused: pool({

@@ -147,6 +147,12 @@ export const poolerSamples: readonly Sample[] = [
     refused: pooler({ autoscaling: { minReplicas: 4, maxReplicas: 3 } }),
     accepted: pooler({ autoscaling: { minReplicas: 3, maxReplicas: 3 } }),
   },
+  {
+    says: 'pooler.processes must be 1 with pooler.workload Deployment',
+    at: 'spec.pooler.processes',
+    refused: pooler({ workload: 'Deployment', processes: 2 }),
+    accepted: pooler({ workload: 'StatefulSet', processes: 2 }),
+  },
   ...[{ requests: { cpu: '1' } }, { limits: { cpu: 2 } }].map((resources) => ({
     says: 'pooler.autoscaling measures use of CPU in percent of the request',
     at: 'spec.pooler.autoscaling',

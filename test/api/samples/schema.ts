@@ -28,6 +28,12 @@ export const schemaSamples: readonly Sample[] = [
     accepted: pooler({ replicas: 100 }),
   },
   {
+    says: 'must be at most 8: lower it',
+    at: 'spec.pooler.processes',
+    refused: pooler({ processes: 9 }),
+    accepted: pooler({ processes: 8 }),
+  },
+  {
     says: 'is required: set it',
     at: 'spec.clients.workloads[0].poolSize',
     refused: pool({ clients: { workloads: [{ kind: 'CronJob', name: 'nightly' }] } }),

@@ -7,6 +7,7 @@ import {
   clientLimit,
   filesBesides,
   type LimitInput,
+  processClients,
 } from '../../../operator/core/clients/limit.ts';
 
 const limit: LimitInput = { incomplete: false, besides: 57 };
@@ -49,6 +50,28 @@ for (const [sentence, [input, max, source]] of Object.entries(limits)) {
     assert.match(answer.source, source);
   });
 }
+
+test('a process accepts its part of the clients of its pod, and four deviations of a throw of the dice more', () => {
+  const rows = [
+    [1000, 1, 1000],
+    [1000, 2, 564],
+    [1000, 4, 305],
+    [1000, 8, 167],
+    [100, 2, 70],
+    [4, 2, 4],
+    [1, 8, 1],
+  ];
+  for (const [max = 0, processes = 0, expected] of rows)
+    assert.equal(processClients(max, processes), expected, `${max} over ${processes}`);
+});
+
+test('a known limit of files is that of each process, so that a pod with several accepts more', () => {
+  const input = { incomplete: false, connections: 3000, besides: 100, fileLimit: 1024 };
+  assert.equal(clientLimit(input).max, 924);
+  const { max } = clientLimit({ ...input, processes: 4 });
+  assert.ok(max > 3 * 924 && processClients(max, 4) <= 924, `${max}`);
+  assert.ok(processClients(max + 1, 4) > 924);
+});
 
 test('the files of a pod besides its clients are those of servers, cancels and peers', () => {
   assert.equal(filesBesides(9, 2), 10 + 3 * 9 + 20);

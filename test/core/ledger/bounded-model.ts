@@ -270,8 +270,9 @@ export class Model {
         return {
           name: pod.uid,
           ordinal: 0,
+          process: 0,
           ...(file === undefined ? {} : { file }),
-          pod: { uid: pod.uid, terminating: pod.terminating, epoch: 0 },
+          pod: { uid: pod.uid, terminating: pod.terminating, epoch: 0, processes: 1 },
           ...(observation === undefined ? {} : { observation }),
           asked: observation !== undefined || pod.caps === undefined,
         };
@@ -280,6 +281,7 @@ export class Model {
         ? {
             workload: {
               replicas: workload.replicas,
+              processes: 1,
               epoch: workload.epoch,
               seen: workload.seen,
               paused: workload.paused,

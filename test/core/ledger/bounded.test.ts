@@ -50,8 +50,9 @@ function state(words: {
       return {
         name: uid,
         ordinal: 0,
+        process: 0,
         ...shared,
-        pod: { uid, terminating, epoch: 0 },
+        pod: { uid, terminating, epoch: 0, processes: 1 },
         ...(said === undefined
           ? {}
           : {
@@ -68,7 +69,9 @@ function state(words: {
     }),
     ...(workload === undefined
       ? {}
-      : { workload: { replicas: workload[0], epoch: workload[1], seen, paused } }),
+      : {
+          workload: { replicas: workload[0], epoch: workload[1], processes: 1, seen, paused },
+        }),
     fileEpoch: words.fileEpoch ?? workload?.[1] ?? 0,
     live: words.live ?? true,
     mayRaise: words.mayRaise ?? true,

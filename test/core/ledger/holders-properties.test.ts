@@ -36,10 +36,17 @@ const state: fc.Arbitrary<PoolState> = fc
         ),
       )
       .map((sizes) => new Map(Object.entries(sizes))),
-    holders: fc.dictionary(fc.constantFrom('0', '1', '2', '3'), words),
-    workload: fc.option(fc.record({ replicas: fc.nat(4), epoch: fc.nat(6), seen: fc.boolean() }), {
-      nil: undefined,
-    }),
+    holders: fc.dictionary(fc.constantFrom('0 0', '0 1', '1 0', '1 1', '2 0', '2 1', '3 0'), words),
+    processes: fc.integer({ min: 1, max: 3 }),
+    workload: fc.option(
+      fc.record({
+        replicas: fc.nat(4),
+        epoch: fc.nat(6),
+        processes: fc.integer({ min: 1, max: 3 }),
+        seen: fc.boolean(),
+      }),
+      { nil: undefined },
+    ),
     fileEpoch: fc.nat(6),
     mayRaise: fc.boolean(),
     live: fc.boolean(),
@@ -49,7 +56,10 @@ const state: fc.Arbitrary<PoolState> = fc
     pool({
       ...rest,
       ...(workload === undefined ? {} : { workload }),
-      holders: Object.entries(holders).map(([ordinal, w]) => holder(Number(ordinal), w)),
+      holders: Object.entries(holders).map(([place, w]) => {
+        const [ordinal = 0, process = 0] = place.split(' ').map(Number);
+        return holder(ordinal, { ...w, process });
+      }),
     }),
   );
 const runs = { numRuns: 3000 };
@@ -171,7 +181,38 @@ test('replicas have files, and are never fewer than those that are there and are
       assert.ok(plan.replicas <= plan.pods);
       assert.ok(plan.replicas >= Math.min(there, plan.pods));
       for (let ordinal = there; ordinal < plan.replicas; ordinal++)
-        assert.notEqual(find(given, nameOf(ordinal))?.file, undefined);
+        for (let process = 0; process < plan.processes; process++)
+          assert.notEqual(find(given, nameOf(ordinal, process))?.file, undefined);
+    }),
+    runs,
+  );
+});
+
+test('a template has no more processes than before, or a file for each of them in every pod', () => {
+  fc.assert(
+    fc.property(state, (given) => {
+      const plan = planHolders(given);
+      assert.ok(plan.processes >= 1);
+      if (given.workload === undefined || plan.processes <= given.workload.processes) return;
+      for (let ordinal = 0; ordinal < plan.replicas; ordinal++)
+        for (let process = 0; process < plan.processes; process++)
+          assert.notEqual(find(given, nameOf(ordinal, process))?.file, undefined);
+    }),
+    runs,
+  );
+});
+
+test('a file or a grant goes only when no pod has its process and the template that is seen has none', () => {
+  fc.assert(
+    fc.property(state, (given) => {
+      const plan = planHolders(given);
+      for (const { name, ordinal, process, pod, file, grant } of given.holders) {
+        const fileGoes = file !== undefined && !plan.files.some((f) => f.holder === name);
+        const grantGoes = grant !== undefined && !plan.grants.some((g) => g.holder === name);
+        if (file === 'unreadable' || !(fileGoes || grantGoes)) continue;
+        assert.ok(given.live && given.workload?.seen && pod === undefined);
+        assert.ok(given.workload.replicas <= ordinal || given.workload.processes <= process);
+      }
     }),
     runs,
   );

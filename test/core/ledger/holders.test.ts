@@ -256,7 +256,12 @@ const cases: readonly Case[] = [
     sentence: 'a pod that must go gets no more',
     state: pool({
       allotment: 9,
-      holders: [{ ...running(0, { a: 4 }), pod: { uid: 'pod-0', terminating: true, epoch: 0 } }],
+      holders: [
+        {
+          ...running(0, { a: 4 }),
+          pod: { uid: 'pod-0', terminating: true, epoch: 0, processes: 1 },
+        },
+      ],
       workload: workload(1),
     }),
     grants: { 0: [4, 1] },
@@ -576,8 +581,16 @@ for (const given of cases) {
     assert.equal(plan.epoch, given.epoch ?? 0, 'epoch');
     assert.equal(plan.replicas, given.replicas, 'replicas');
     assert.equal(plan.settled, given.settled ?? false, 'settled');
-    assert.deepEqual(plan.unproven, (given.unproven ?? []).map(nameOf), 'unproven');
-    assert.deepEqual(plan.stranded, (given.stranded ?? []).map(nameOf), 'stranded');
+    assert.deepEqual(
+      plan.unproven,
+      (given.unproven ?? []).map((ordinal) => nameOf(ordinal)),
+      'unproven',
+    );
+    assert.deepEqual(
+      plan.stranded,
+      (given.stranded ?? []).map((ordinal) => nameOf(ordinal)),
+      'stranded',
+    );
     const turned = { ...given.state, holders: [...given.state.holders].reverse() };
     assert.deepEqual(planHolders(turned), plan, 'in another order');
   });

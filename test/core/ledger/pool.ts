@@ -21,8 +21,12 @@ export interface HolderWords {
   /** connections, generation */
   readonly grant?: readonly [number, number];
   readonly file?: FileState;
+  /** Of the pod's processes; 0 where it is not said. */
+  readonly process?: number;
   /** Epoch of its pod; none without. */
   readonly pod?: number;
+  /** That the pod was made with; as many as it takes for this one where it is not said. */
+  readonly processes?: number;
   readonly terminating?: boolean;
   /** What the process of the pod said: generation, caps, sessions. */
   readonly said?: readonly [number, Caps, Caps?];
@@ -32,17 +36,18 @@ export interface HolderWords {
   readonly saidByAnother?: boolean;
 }
 
-export const nameOf = (ordinal: number) => `shop-pooler-${ordinal}-0`;
+export const nameOf = (ordinal: number, process = 0) => `shop-pooler-${ordinal}-${process}`;
 
 export function holder(ordinal: number, words: HolderWords): HolderState {
   const uid = `pod-${ordinal}`;
-  const { grant, pod, said, terminating = false } = words;
+  const { grant, pod, said, terminating = false, process = 0, processes = process + 1 } = words;
   return {
-    name: nameOf(ordinal),
+    name: nameOf(ordinal, process),
     ordinal,
+    process,
     ...(grant === undefined ? {} : { grant: { connections: grant[0], generation: grant[1] } }),
     ...(words.file === undefined ? {} : { file: words.file }),
-    ...(pod === undefined ? {} : { pod: { uid, terminating, epoch: pod } }),
+    ...(pod === undefined ? {} : { pod: { uid, terminating, epoch: pod, processes } }),
     ...(said === undefined
       ? {}
       : {
@@ -70,8 +75,8 @@ export function running(ordinal: number, caps: Caps, generation = 1, epoch = 0):
   });
 }
 
-export function workload(replicas: number, epoch = 0, seen = true): WorkloadState {
-  return { replicas, epoch, seen };
+export function workload(replicas: number, epoch = 0, seen = true, processes = 1): WorkloadState {
+  return { replicas, epoch, processes, seen };
 }
 
 export function pool(state: Partial<PoolState> & { readonly allotment: number }): PoolState {

@@ -136,11 +136,14 @@ test('a pod says which file it reads', () => {
   const path = '/etc/spillway/config/';
   const { uid } = shared().identity;
   assert.equal(
-    holderOfPod(pod('shop-pooler-6f9c-24567', `${path}${fileKey(sharedHolder('shop'), uid, 0)}`)),
+    holderOfPod(
+      pod('shop-pooler-6f9c-24567', `${path}${fileKey(sharedHolder('shop'), uid, 0)}`),
+      0,
+    ),
     'shop-pooler-shared',
   );
   assert.equal(
-    holderOfPod(pod('shop-pooler-1', `${path}${fileKey('$(POD_NAME)-0', uid, 3)}`)),
+    holderOfPod(pod('shop-pooler-1', `${path}${fileKey('$(POD_NAME)-0', uid, 3)}`), 0),
     'shop-pooler-1-0',
   );
 });

@@ -22,6 +22,8 @@ const base: ExplanationInput = {
   share: 8,
   podsAsked: 2,
   perPod: [4, 4],
+  processesAsked: 1,
+  processes: 1,
   axis: 'user',
   entries: 1,
 };
@@ -171,6 +173,26 @@ const cases: readonly (readonly [string, Partial<ExplanationInput>, string])[] =
     'many pods that do not come out even',
     { alike: [], share: 17, podsAsked: 5, perPod: [4, 4, 3, 3, 3] },
     '8 cores × 2 + 1 = 17; 1 pool has it, 17 here; 5 pooler pods, 2 with 4 and 3 with 3',
+  ],
+  [
+    'several processes in each pod',
+    { processesAsked: 2, processes: 2 },
+    '8 cores × 2 + 1 = 17; 2 pools share it 1:1, 8 here; 2 pooler pods × 2 processes, 2 each',
+  ],
+  [
+    'processes that do not come out even',
+    { alike: [], share: 17, processesAsked: 2, processes: 2, perPod: [9, 8] },
+    '8 cores × 2 + 1 = 17; 1 pool has it, 17 here; 2 pooler pods × 2 processes, 1 with 5 and 3 with 4',
+  ],
+  [
+    'fewer pods, since each needs a connection for each of its processes',
+    { share: 5, podsAsked: 3, processesAsked: 2, processes: 2, perPod: [3, 2] },
+    '8 cores × 2 + 1 = 17; 2 pools share it 1:1, 5 here; 2 pooler pods × 2 processes of the 3 asked for, since each needs 2 connections, 1 with 2 and 3 with 1',
+  ],
+  [
+    'fewer processes, where not even one pod could have all',
+    { share: 3, podsAsked: 1, processesAsked: 4, processes: 3, perPod: [3] },
+    '8 cores × 2 + 1 = 17; 2 pools share it 1:1, 3 here; 1 pooler pod × 3 processes (of the 4 asked for, since each needs a connection), 1 each',
   ],
   [
     'read replicas',

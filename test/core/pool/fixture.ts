@@ -48,11 +48,12 @@ export function view({ name = 'shop', spec = {}, caps, view = {} }: ViewOptions 
     entries: ['shop'],
     maxClientConn: 1000,
     holders: perPod.map((one, ordinal) => ({
-      ...holderIdentity(name, ordinal),
+      ...holderIdentity(name, ordinal, 0),
       grant: makeGrant(one, 1),
       olderEpochs: [],
     })),
     replicas: perPod.length,
+    processes: 1,
     epoch: 1,
     users: [{ name: 'shop', password: PASSWORD }],
     console: { user: 'spillway-admin', password: CONSOLE_PASSWORD, markSecret: MARK_SECRET },

@@ -11,9 +11,9 @@ import {
   MAX_PROCESSES,
   namesOf,
   ordinalOf,
-  ordinalOfHolder,
   parseFileKey,
   peerIdOf,
+  placeOfHolder,
   podName,
 } from '../../../operator/core/pool/names.ts';
 
@@ -54,7 +54,7 @@ test('a file key leads back to its holder', () => {
         const read = { holder, pod, ordinal, process, epoch };
         assert.deepEqual(parseFileKey({ name, uid }, key), read);
         assert.equal(ordinalOf(name, pod), ordinal);
-        assert.equal(ordinalOfHolder(name, holder), ordinal);
+        assert.deepEqual(placeOfHolder(name, holder), { pod, ordinal, process });
         assert.match(key, /^[-._a-zA-Z0-9]{1,253}$/, 'what a ConfigMap takes as a key');
       },
     ),

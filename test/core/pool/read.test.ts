@@ -4,7 +4,13 @@ import { test } from 'node:test';
 import { makeGrant } from '../../../operator/core/ledger/grant.ts';
 import { EPOCH_ANNOTATION } from '../../../operator/core/pool/labels.ts';
 import { configMap } from '../../../operator/core/pool/objects/config-map.ts';
-import { newestEpoch, readFileEpoch, readHolders } from '../../../operator/core/pool/read.ts';
+import {
+  newestEpoch,
+  processAddress,
+  readFileEpoch,
+  readHolders,
+  readWorkload,
+} from '../../../operator/core/pool/read.ts';
 import type { PoolView } from '../../../operator/core/pool/view.ts';
 import { pgbouncer } from '../../../operator/engines/pgbouncer/index.ts';
 import type { RawObject } from '../../../operator/postgres/adapter.ts';
@@ -69,4 +75,54 @@ test('a holder runs with its file when it shows the mark that all of its texts h
   const data = { ...(map.data as object), [older]: (other.data as Record<string, string>)[name] };
   const mixed = filesOf({ ...map, data })['shop-pooler-0-0'];
   assert.deepEqual(mixed !== 'unreadable' && [mixed?.generation, mixed?.revision], [1, undefined]);
+});
+
+const containersOf = (count: number) =>
+  Array.from({ length: count }, (_, process) => ({
+    name: process === 0 ? 'pgbouncer' : `pgbouncer-${process}`,
+    args: [`/etc/spillway/config/$(POD_NAME)-${process}.${uid}.3.ini`],
+  })).concat([{ name: 'mesh', args: ['proxy', '--config', '/etc/mesh/a-7.ini'] }]);
+const podWith = (count: number, running: readonly string[] = []): RawObject => ({
+  metadata: { name: 'shop-pooler-0', uid: 'u0' },
+  spec: { containers: containersOf(count) },
+  status: {
+    podIP: '10.0.0.9',
+    containerStatuses: containersOf(count).map(({ name }) => ({
+      name,
+      state: running.includes(name) ? { running: {} } : { waiting: {} },
+    })),
+  },
+});
+
+test('a pod is the pod of the processes that it was made with, and of no other', () => {
+  const pods = [podWith(2)];
+  const grants = [0, 1, 2].map((process) => ({
+    holder: `shop-pooler-0-${process}`,
+    connections: 2,
+    generation: 1,
+  }));
+  const holders = readHolders({ ...objects(undefined), grants, pods }, 'user', pgbouncer);
+  assert.deepEqual(
+    holders.map(({ process, pod }) => [process, pod?.processes]),
+    [
+      [0, 2],
+      [1, 2],
+      [2, undefined],
+    ],
+  );
+});
+
+test('a template has as many processes as containers that read a file of their own', () => {
+  const set = (count: number) => ({
+    spec: { template: { spec: { containers: containersOf(count) } } },
+  });
+  for (const count of [1, 2, 3]) assert.equal(readWorkload(set(count))?.processes, count);
+});
+
+test('a process is asked when its own container runs', () => {
+  const pod = podWith(2, ['pgbouncer', 'mesh']);
+  assert.equal(processAddress(pod, 0), '10.0.0.9');
+  assert.equal(processAddress(pod, 1), undefined);
+  const [first, second] = readHolders({ ...objects(undefined), pods: [pod] }, 'user', pgbouncer);
+  assert.deepEqual([first?.asked, second?.asked], [false, true]);
 });

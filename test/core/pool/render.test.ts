@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { makeGrant } from '../../../operator/core/ledger/grant.ts';
+import { holderIdentity } from '../../../operator/core/pool/holder-config.ts';
 import { SERVING_LABEL, selectorOf } from '../../../operator/core/pool/labels.ts';
 import type { Manifest } from '../../../operator/core/pool/manifest.ts';
 import { MAX_POOL_NAME } from '../../../operator/core/pool/names.ts';
@@ -135,6 +137,73 @@ test('the peers are all pods that there are or that are asked for, each under it
     ['2', 'shop-pooler-1.shop-pooler.shop.svc.cluster.local'],
     ['3', 'shop-pooler-2.shop-pooler.shop.svc.cluster.local'],
   ]);
+});
+
+/** Two pods with two processes, as the ledger has them in the end, or with the files of some only. */
+function twoProcesses(places = ['0 0', '0 1', '1 0', '1 1'], processes = 2): ViewOptions {
+  const holders = places.map((place) => {
+    const [ordinal = 0, process = 0] = place.split(' ').map(Number);
+    const grant = makeGrant([{ name: 'shop', connections: 2 }], 1);
+    return { ...holderIdentity('shop', ordinal, process), grant, olderEpochs: [] };
+  });
+  return { spec: { pooler: { processes: 2 } }, view: { holders, processes, replicas: 2 } };
+}
+
+function fileIn(options: ViewOptions, holder: string): string {
+  const found = Object.entries(at(one('configMap', options), 'data') as Record<string, string>);
+  const [, text] = found.find(([key]) => key.startsWith(`${holder}.`)) ?? [];
+  assert.ok(text !== undefined, holder);
+  return text;
+}
+
+test('each process is a container with its own file, on one port that has its name once', () => {
+  const { uid } = view().identity;
+  const containers = at(podSpec(twoProcesses()), 'containers') as Record<string, unknown>[];
+  assert.deepEqual(
+    containers.map(({ name, args }) => [name, args]),
+    [
+      ['pgbouncer', [`/etc/spillway/config/$(POD_NAME)-0.${uid}.1.ini`]],
+      ['pgbouncer-1', [`/etc/spillway/config/$(POD_NAME)-1.${uid}.1.ini`]],
+    ],
+  );
+  assert.deepEqual(
+    containers.map(({ ports }) => ports !== undefined),
+    [true, false],
+  );
+  const [first = {}, second = {}] = containers;
+  const same = ({ name: _n, args: _a, ports: _p, ...rest }: Record<string, unknown>) => rest;
+  const probes = ['livenessProbe', 'readinessProbe', 'startupProbe'];
+  const without = (c: Record<string, unknown>) =>
+    Object.entries(same(c)).filter(([key]) => !probes.includes(key));
+  assert.deepEqual(without(second), without(first));
+  // The name of the port is the first container's.
+  for (const probe of probes) assert.equal(at(second[probe], 'tcpSocket', 'port'), 5432);
+});
+
+test('siblings are peers by their sockets, processes of other pods by the name of the pod', () => {
+  const text = fileIn(twoProcesses(), 'shop-pooler-1-0');
+  const peers = [...text.matchAll(/^([0-9]+) = host=(\S+)/gm)].map(([, id, host]) => [id, host]);
+  const other = 'shop-pooler-0.shop-pooler.shop.svc.cluster.local';
+  const own = 'shop-pooler-1.shop-pooler.shop.svc.cluster.local';
+  assert.deepEqual(peers, [
+    ['1', other],
+    ['2', own],
+    ['101', other],
+    ['102', '@spillway-1'],
+  ]);
+  assert.match(text, /^peer_id = 2$/m);
+  assert.match(text, /^so_reuseport = 1$/m);
+  assert.match(text, /^unix_socket_dir = @spillway-0$/m);
+  assert.match(text, /^max_client_conn = 564$/m);
+  assert.match(fileIn(twoProcesses(), 'shop-pooler-1-1'), /^unix_socket_dir = @spillway-1$/m);
+});
+
+test('a process shares its port as long as a sibling has a file, whatever the template says', () => {
+  // On the way from two to one: the pod of ordinal 1 is replaced, that of 0 is not yet.
+  const half = twoProcesses(['0 0', '0 1', '1 0'], 1);
+  assert.match(fileIn(half, 'shop-pooler-0-0'), /^so_reuseport = 1$/m);
+  assert.doesNotMatch(fileIn(half, 'shop-pooler-1-0'), /so_reuseport/);
+  assert.match(fileIn(half, 'shop-pooler-1-0'), /^unix_socket_dir =$/m);
 });
 
 test('a user whom a pod does not bound cannot log in anywhere', () => {

@@ -1,5 +1,5 @@
 // What must be true after every step, of the true state: nothing here looks at what an operator believes.
-import { BUDGET, holderOf, mapKey, ORDINALS, poolKey, SLOTS, setKey } from './objects.ts';
+import { BUDGET, holderOf, mapKey, ORDINALS, PLACES, poolKey, SLOTS, setKey } from './objects.ts';
 import { potential } from './processes.ts';
 import type { Step, World } from './world.ts';
 
@@ -24,16 +24,16 @@ export function truthOf(world: World): Truth {
   for (let slot = 0; slot < SLOTS; slot++) {
     const pool = server.read(poolKey(slot), 'pool');
     const grants = new Map(pool?.grants.map((g) => [g.holder, g.connections]));
-    for (let ordinal = 0; ordinal < ORDINALS; ordinal++) {
+    for (const { ordinal, process } of PLACES) {
       const pod = world.pod(slot, ordinal);
-      if (pod === undefined) continue;
+      if (pod === undefined || process >= pod.processes) continue;
       const most = potential(
-        world.machine(slot, ordinal)?.process,
-        world.fileInVolume(slot, ordinal),
+        world.machine(slot, ordinal)?.processes.get(process),
+        world.fileInVolume(slot, ordinal, process),
       );
       possible += most;
       if (pod.poolUid === pool?.uid) {
-        const holder = holderOf(slot, ordinal);
+        const holder = holderOf(slot, ordinal, process);
         const granted = grants.get(holder) ?? 0;
         if (most > granted) beyondGrant ??= `${holder} can hold ${most}, its grant is ${granted}`;
         grants.set(holder, Math.max(granted, most));

@@ -17,7 +17,16 @@ import {
   slowLook,
   workOnPool,
 } from './macros.ts';
-import { ALL_KEYS, BUDGET, keysOfSlot, mapKey, poolKey, SLOTS, setKey } from './objects.ts';
+import {
+  ALL_KEYS,
+  BUDGET,
+  keysOfSlot,
+  mapKey,
+  PROCESSES,
+  poolKey,
+  SLOTS,
+  setKey,
+} from './objects.ts';
 import { type Random, randomFrom } from './random.ts';
 import { settle } from './settle.ts';
 import type { Switches } from './switches.ts';
@@ -44,11 +53,14 @@ export interface Finding {
 type Maker = (world: World, random: Random) => Steps;
 
 const slotOf = (random: Random) => (random.chance(60) ? 0 : random.below(SLOTS));
+const processOf = (random: Random) => (random.chance(60) ? 0 : random.below(PROCESSES));
 const ordinalOf = (random: Random) => (random.chance(50) ? 0 : random.below(3));
 const place = (random: Random) => ({ slot: slotOf(random), ordinal: ordinalOf(random) });
+const processAt = (random: Random) => ({ ...place(random), process: processOf(random) });
 const entriesOf = (random: Random) => random.pick([['a'], ['a'], ['b'], ['a', 'b'], ['b', 'c']]);
 const specOf = (random: Random) => ({
   pods: 1 + random.below(3),
+  processes: random.pick([1, 1, 2, 3]),
   weight: 1 + random.below(3),
   entries: entriesOf(random),
   text: 0,
@@ -70,6 +82,11 @@ const makers: Readonly<Record<string, Maker>> = {
     spec: specOf(r),
   })),
   pods: one((r) => ({ do: 'spec', slot: slotOf(r), spec: { pods: r.below(4) } })),
+  processes: one((r) => ({
+    do: 'spec',
+    slot: slotOf(r),
+    spec: { processes: 1 + r.below(PROCESSES) },
+  })),
   weight: one((r) => ({ do: 'spec', slot: slotOf(r), spec: { weight: 1 + r.below(5) } })),
   entries: one((r) => ({ do: 'spec', slot: slotOf(r), spec: { entries: entriesOf(r) } })),
   text: one((r) => ({ do: 'spec', slot: slotOf(r), spec: { text: 1 + r.below(3) } })),
@@ -90,14 +107,14 @@ const makers: Readonly<Record<string, Maker>> = {
   mountOld: one((r) => ({ do: 'mount', ...place(r), back: r.below(6) })),
   mount: one((r) => ({ do: 'mount', ...place(r), back: 0 })),
   refresh: one((r) => ({ do: 'refresh', ...place(r), versions: versionsOf(r) })),
-  start: one((r) => ({ do: 'start', ...place(r) })),
-  restart: one((r) => ({ do: 'restart', ...place(r) })),
+  start: one((r) => ({ do: 'start', ...processAt(r) })),
+  restart: one((r) => ({ do: 'restart', ...processAt(r) })),
   end: one((r) => ({ do: 'end', ...place(r) })),
   loseNode: one((r) => ({ do: 'loseNode', ...place(r) })),
   nodeBack: one((r) => ({ do: 'nodeBack', ...place(r) })),
   nodeDead: one((r) => ({ do: 'nodeDead', ...place(r) })),
-  open: one((r) => ({ do: 'open', ...place(r) })),
-  release: one((r) => ({ do: 'release', ...place(r), idle: r.chance(30) })),
+  open: one((r) => ({ do: 'open', ...processAt(r) })),
+  release: one((r) => ({ do: 'release', ...processAt(r), idle: r.chance(30) })),
   see: one((r) => ({
     do: 'see',
     op: r.below(2),
@@ -125,11 +142,11 @@ const makers: Readonly<Record<string, Maker>> = {
   })),
   land: one((r) => ({ do: 'land', op: r.below(2), index: r.below(2) })),
   drop: one((r) => ({ do: 'drop', op: r.below(2), index: r.below(2) })),
-  lookMark: one((r) => ({ do: 'lookMark', op: r.below(2), ...place(r) })),
-  lookCount: one((r) => ({ do: 'lookCount', op: r.below(2), ...place(r) })),
-  reload: one((r) => ({ do: 'reload', op: r.below(2), ...place(r) })),
-  reloadInPart: one((r) => ({ do: 'reload', op: r.below(2), ...place(r), lines: r.below(4) })),
-  reconnect: one((r) => ({ do: 'reconnect', op: r.below(2), ...place(r) })),
+  lookMark: one((r) => ({ do: 'lookMark', op: r.below(2), ...processAt(r) })),
+  lookCount: one((r) => ({ do: 'lookCount', op: r.below(2), ...processAt(r) })),
+  reload: one((r) => ({ do: 'reload', op: r.below(2), ...processAt(r) })),
+  reloadInPart: one((r) => ({ do: 'reload', op: r.below(2), ...processAt(r), lines: r.below(4) })),
+  reconnect: one((r) => ({ do: 'reconnect', op: r.below(2), ...processAt(r) })),
   crash: one((r) => ({ do: 'crash', op: r.below(2), back: r.chance(50) ? 0 : r.below(6) })),
   clusterCatchesUp: (world, r) => clusterCatchesUp(world, slotOf(r)),
   consoles: (world, r) => consoles(world, r.below(2), slotOf(r)),
@@ -138,7 +155,7 @@ const makers: Readonly<Record<string, Maker>> = {
   poolRound: (world, r) => poolRound(world, r.below(2), slotOf(r)),
   workOnPool: (world, r) => workOnPool(world, r.below(2), slotOf(r)),
   everythingOnce: (world, r) => everythingOnce(world, r.below(2)),
-  slowLook: (_world, r) => slowLook(r.below(2), slotOf(r), ordinalOf(r), r),
+  slowLook: (_world, r) => slowLook(r.below(2), slotOf(r), ordinalOf(r), processOf(r), r),
   shrinkWhileLooking: (world, r) => shrinkWhileLooking(world, r.below(2), slotOf(r), r),
   recreate: (_world, r) => recreate(slotOf(r), specOf(r), r),
   hasty: (_world, r) => hasty(r.below(2), slotOf(r), r),
@@ -169,6 +186,8 @@ const usual: readonly (readonly string[])[] = [
   ['firstDoesAll', 'slowLook', 'shrinkWhileLooking', 'weight', 'budget'],
   ['firstDoesAll', 'secondIsHasty', 'secondIsHasty', 'secondIsHasty', 'pods', 'pods'],
   ['workOnPool', 'clusterCatchesUp', 'seeSome', 'poolStep', 'land', 'weight', 'pods'],
+  ['firstDoesAll', 'processes', 'replacePod', 'weight', 'budget'],
+  ['firstDoesAll', 'processes', 'secondIsHasty', 'secondIsHasty', 'pods', 'evict'],
 ];
 
 /** Which makers this sequence draws from: a few at random, so that each sequence has a habit of its own. */

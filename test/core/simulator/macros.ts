@@ -9,7 +9,9 @@ import {
   keysOfSlot,
   mapKey,
   ORDINALS,
+  PLACES,
   type PoolSpec,
+  PROCESSES,
   podKey,
   poolKey,
   SLOTS,
@@ -34,7 +36,8 @@ export function* clusterCatchesUp(world: World, slot: number): Steps {
     yield { do: 'end', slot, ordinal };
     yield { do: 'mount', slot, ordinal, back: 0 };
     yield { do: 'refresh', slot, ordinal, versions: NEWEST };
-    yield { do: 'start', slot, ordinal };
+    for (let process = 0; process < PROCESSES; process++)
+      yield { do: 'start', slot, ordinal, process };
   }
   for (let ordinal = 0; ordinal <= ORDINALS; ordinal++) yield { do: 'controllerActs', slot };
 }
@@ -45,7 +48,8 @@ export function* replacePod(slot: number, ordinal: number, back: number): Steps 
   yield { do: 'end', slot, ordinal };
   yield { do: 'controllerActs', slot };
   yield { do: 'mount', slot, ordinal, back };
-  yield { do: 'start', slot, ordinal };
+  for (let process = 0; process < PROCESSES; process++)
+    yield { do: 'start', slot, ordinal, process };
 }
 
 /** An operator sees some of what there is of one pool, each object by itself. */
@@ -56,15 +60,21 @@ export function* seeSome(op: number, slot: number, sees: () => boolean): Steps {
 }
 
 /** A look between whose halves the process goes on living. */
-export function* slowLook(op: number, slot: number, ordinal: number, random: Random): Steps {
+export function* slowLook(
+  op: number,
+  slot: number,
+  ordinal: number,
+  process: number,
+  random: Random,
+): Steps {
   yield { do: 'see', op, key: podKey(slot, ordinal), versions: NEWEST };
-  if (random.chance(50)) yield { do: 'release', slot, ordinal, idle: true };
-  yield { do: 'lookMark', op, slot, ordinal };
-  if (random.chance(60)) yield { do: 'open', slot, ordinal };
+  if (random.chance(50)) yield { do: 'release', slot, ordinal, process, idle: true };
+  yield { do: 'lookMark', op, slot, ordinal, process };
+  if (random.chance(60)) yield { do: 'open', slot, ordinal, process };
   if (random.chance(60)) yield { do: 'refresh', slot, ordinal, versions: NEWEST };
-  if (random.chance(60)) yield { do: 'reload', op, slot, ordinal };
-  if (random.chance(20)) yield { do: 'restart', slot, ordinal };
-  yield { do: 'lookCount', op, slot, ordinal };
+  if (random.chance(60)) yield { do: 'reload', op, slot, ordinal, process };
+  if (random.chance(20)) yield { do: 'restart', slot, ordinal, process };
+  yield { do: 'lookCount', op, slot, ordinal, process };
 }
 
 /** A pool is to give back, and while it does, its consoles are slow. */
@@ -74,7 +84,10 @@ export function* shrinkWhileLooking(world: World, op: number, slot: number, rand
   yield* seePool(world, op, slot);
   yield* budgetRound(world, op);
   for (let i = 0; i < 2; i++) yield* poolRound(world, op, slot);
-  for (let ordinal = 0; ordinal < ORDINALS; ordinal++) yield* slowLook(op, slot, ordinal, random);
+  for (const { ordinal, process } of PLACES) {
+    if (world.machine(slot, ordinal)?.processes.has(process))
+      yield* slowLook(op, slot, ordinal, process, random);
+  }
   yield* clusterCatchesUp(world, slot);
   for (let i = 0; i < 2; i++) yield* poolRound(world, op, slot);
 }
@@ -114,21 +127,21 @@ export function* seePool(_world: World, op: number, slot: number): Steps {
 /** An operator makes every process of a pool follow its file, as far as it can. */
 export function* consoles(world: World, op: number, slot: number): Steps {
   const map = world.server.read(mapKey(slot), 'map');
-  for (let ordinal = 0; ordinal < ORDINALS; ordinal++) {
-    const process = world.machine(slot, ordinal)?.process;
-    const pod = world.pod(slot, ordinal);
-    if (pod === undefined) continue;
-    yield { do: 'lookMark', op, slot, ordinal };
-    yield { do: 'lookCount', op, slot, ordinal };
-    const file = map?.files.get(world.fileKey(pod, ordinal));
+  for (const place of PLACES) {
+    const process = world.machine(slot, place.ordinal)?.processes.get(place.process);
+    const pod = world.pod(slot, place.ordinal);
+    if (pod === undefined || place.process >= pod.processes) continue;
+    yield { do: 'lookMark', op, slot, ...place };
+    yield { do: 'lookCount', op, slot, ...place };
+    const file = map?.files.get(world.fileKey(pod, place.ordinal, place.process));
     if (process === undefined || file === undefined) continue;
     for (let tries = 0; tries < 2; tries++) {
       const step = stepOf(process, file);
-      if (step.kind !== 'done') yield { do: step.kind, op, slot, ordinal };
+      if (step.kind !== 'done') yield { do: step.kind, op, slot, ...place };
     }
-    yield { do: 'release', slot, ordinal, idle: false };
-    yield { do: 'lookMark', op, slot, ordinal };
-    yield { do: 'lookCount', op, slot, ordinal };
+    yield { do: 'release', slot, ...place, idle: false };
+    yield { do: 'lookMark', op, slot, ...place };
+    yield { do: 'lookCount', op, slot, ...place };
   }
 }
 
@@ -186,7 +199,7 @@ export function* workOnPool(world: World, op: number, slot: number): Steps {
 export function* everythingOnce(world: World, op: number): Steps {
   for (let slot = 0; slot < SLOTS; slot++) {
     yield* clusterCatchesUp(world, slot);
-    for (let ordinal = 0; ordinal < ORDINALS; ordinal++) yield { do: 'open', slot, ordinal };
+    for (const place of PLACES) yield { do: 'open', slot, ...place };
     yield* seePool(world, op, slot);
     yield* consoles(world, op, slot);
   }

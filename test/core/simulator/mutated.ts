@@ -11,11 +11,11 @@ import type { BudgetObject, FileContent, MapObject, PoolObject } from './objects
 /** A file that says no more than before keeps the generation and the mark of before. */
 export function withoutNews(
   map: MapObject | undefined,
-  ordinal: number,
+  place: string,
   file: FileContent,
 ): FileContent {
   const total = ({ caps }: FileContent) => caps.reduce((sum, c) => sum + c.connections, 0);
-  const written = [...(map?.files ?? [])].find(([key]) => key.split('.')[1] === String(ordinal));
+  const written = [...(map?.files ?? [])].find(([key]) => key.split('.')[1] === place);
   const before = written?.[1];
   if (before === undefined || total(file) > total(before)) return file;
   return { ...file, generation: before.generation, mark: before.mark };

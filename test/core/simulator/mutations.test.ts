@@ -85,6 +85,11 @@ const mutations: readonly Mutation[] = [
     focus: ['firstDoesAll', 'evict', 'pods', 'weight'],
   },
   {
+    rule: 'a process is gone when the pod that was made with it is, and not when the template has it no more',
+    switches: { templateSaysAll: true },
+    focus: ['firstDoesAll', 'firstDoesAll', 'processes', 'processes', 'loseNode'],
+  },
+  {
     rule: 'fewer replicas count when the controller has seen them',
     switches: { writtenIsSeen: true },
     focus: ['firstDoesAll', 'replacePod', 'weight', 'pods'],

@@ -12,6 +12,8 @@ export interface BudgetObject {
 
 export interface PoolSpec {
   readonly pods: number;
+  /** In each of them. */
+  readonly processes: number;
   readonly weight: number;
   readonly entries: readonly string[];
   /** Everything else that is in a file. */
@@ -51,6 +53,8 @@ export interface SetObject {
   readonly uid: string;
   readonly poolUid: string;
   readonly replicas: number;
+  /** Containers in its template, one for each process. */
+  readonly processes: number;
   readonly epoch: number;
   readonly generation: number;
   readonly observed: number;
@@ -62,29 +66,45 @@ export interface PodObject {
   readonly poolUid: string;
   readonly setUid: string;
   readonly epoch: number;
+  /** Containers that it was made with. */
+  readonly processes: number;
   readonly terminating: boolean;
 }
 
 export type ApiObject = BudgetObject | PoolObject | MapObject | SetObject | PodObject;
 
-/** Pools that there can be at once, by name, and pods of each. */
+/** Pools that there can be at once, by name, pods of each, and processes of each pod. */
 export const SLOTS = 3;
 export const ORDINALS = 4;
+export const PROCESSES = 3;
 
 export const BUDGET = 'budget';
 export const poolKey = (slot: number) => `pool/${slot}`;
 export const mapKey = (slot: number) => `map/${slot}`;
 export const setKey = (slot: number) => `set/${slot}`;
 export const podKey = (slot: number, ordinal: number) => `pod/${slot}/${ordinal}`;
-export const holderOf = (slot: number, ordinal: number) => `pool${slot}-pooler-${ordinal}-0`;
+export const holderOf = (slot: number, ordinal: number, process: number) =>
+  `pool${slot}-pooler-${ordinal}-${process}`;
+
+/** Every process that a pod of the pool can have. */
+export const PLACES: readonly { readonly ordinal: number; readonly process: number }[] = Array.from(
+  { length: ORDINALS * PROCESSES },
+  (_, i) => ({ ordinal: Math.floor(i / PROCESSES), process: i % PROCESSES }),
+);
+
 export function makeFile(content: Omit<FileContent, 'mark'>): FileContent {
   const { generation, text, caps } = content;
   return { ...content, mark: `${generation} ${text} ${JSON.stringify(caps)}` };
 }
 
 /** The path in the pod template, and the key in the ConfigMap: of this very pool, holder and epoch. */
-export const fileKeyOf = (poolUid: string, ordinal: number, epoch: number) =>
-  `${poolUid}.${ordinal}.${epoch}`;
+export const fileKeyOf = (poolUid: string, ordinal: number, process: number, epoch: number) =>
+  `${poolUid}.${placeOf(ordinal, process)}.${epoch}`;
+
+export const placeOf = (ordinal: number, process: number) => `${ordinal}-${process}`;
+
+/** Under which a console is known that was asked: of one process of a pod. */
+export const consoleOf = (podUid: string, process: number) => `${podUid}/${process}`;
 
 export const ALL_KEYS: readonly string[] = [
   BUDGET,

@@ -24,6 +24,7 @@ import { planWithoutReturn, takenAgain, takenAnyway, withoutNews } from './mutat
 import {
   type ApiObject,
   BUDGET,
+  consoleOf,
   type FileContent,
   fileKeyOf,
   holderOf,
@@ -31,8 +32,10 @@ import {
   makeFile,
   mapKey,
   ORDINALS,
+  PLACES,
   type PodObject,
   type PoolObject,
+  placeOf,
   podKey,
   poolKey,
   type SetObject,
@@ -53,9 +56,9 @@ export interface Write {
 export interface Operator {
   /** Index of the version that is known, by object. */
   readonly views: Map<string, number>;
-  /** By pod uid; an absent observation means asked without an answer. */
+  /** By process of a pod; an absent observation means asked without an answer. */
   readonly consoles: Map<string, Observation | undefined>;
-  /** First half of a look that is under way: mark and caps, by pod uid. */
+  /** First half of a look that is under way: mark and caps, by process of a pod. */
   readonly looks: Map<string, Look>;
   readonly writes: Write[];
   /** What is withheld at all is taken to be withheld for long. */
@@ -157,7 +160,7 @@ function viewOfPool(
 }
 
 /** The merged file of a holder under all of its epochs, as core/pool/read.ts merges them. */
-function fileOf(map: MapObject | undefined, ordinal: number): FileState | undefined {
+function fileOf(map: MapObject | undefined, place: string): FileState | undefined {
   let merged:
     | {
         generation: number;
@@ -167,7 +170,7 @@ function fileOf(map: MapObject | undefined, ordinal: number): FileState | undefi
       }
     | undefined;
   for (const [key, file] of map?.files ?? []) {
-    if (key.split('.')[1] !== String(ordinal)) continue;
+    if (key.split('.')[1] !== place) continue;
     const connections = file.caps.reduce((total, c) => total + c.connections, 0);
     if (merged === undefined) {
       merged = {
@@ -194,14 +197,16 @@ function fileOf(map: MapObject | undefined, ordinal: number): FileState | undefi
 
 function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switches): HolderState[] {
   const holders: HolderState[] = [];
-  for (let ordinal = 0; ordinal < ORDINALS; ordinal++) {
-    const name = holderOf(slot, ordinal);
+  for (const { ordinal, process } of PLACES) {
+    const name = holderOf(slot, ordinal, process);
     const grant = view.pool.grants.find((g) => g.holder === name);
-    const file = fileOf(view.map, ordinal);
-    const seen = view.pods.find((p) => p.ordinal === ordinal)?.pod;
+    const file = fileOf(view.map, placeOf(ordinal, process));
+    const there = view.pods.find((p) => p.ordinal === ordinal)?.pod;
+    const made = switches.templateSaysAll ? (view.set?.processes ?? 0) : (there?.processes ?? 0);
+    const seen = process < made ? there : undefined;
     const pod = switches.endingIsGone && seen?.terminating ? undefined : seen;
     if (grant === undefined && file === undefined && pod === undefined) continue;
-    let observation = pod === undefined ? undefined : op.consoles.get(pod.uid);
+    let observation = pod === undefined ? undefined : op.consoles.get(consoleOf(pod.uid, process));
     if (switches.raiseBeforeProof && pod !== undefined && file !== undefined) {
       if (file !== 'unreadable')
         observation = {
@@ -215,15 +220,24 @@ function holdersOf(op: Operator, slot: number, view: PoolView, switches: Switche
     holders.push({
       name,
       ordinal,
+      process,
       ...(grant === undefined
         ? {}
         : { grant: { connections: grant.connections, generation: grant.generation } }),
       ...(file === undefined ? {} : { file }),
       ...(pod === undefined
         ? {}
-        : { pod: { uid: pod.uid, terminating: pod.terminating, epoch: pod.epoch } }),
+        : {
+            pod: {
+              uid: pod.uid,
+              terminating: pod.terminating,
+              epoch: pod.epoch,
+              processes: made,
+            },
+          }),
       ...(observation === undefined ? {} : { observation }),
-      asked: switches.raiseUnasked || pod === undefined || op.consoles.has(pod.uid),
+      asked:
+        switches.raiseUnasked || pod === undefined || op.consoles.has(consoleOf(pod.uid, process)),
     });
   }
   return holders;
@@ -259,6 +273,7 @@ function readingOf(
           workload: {
             replicas: set.replicas,
             epoch: set.epoch,
+            processes: set.processes,
             seen: switches.writtenIsSeen || set.observed >= set.generation,
           },
         }),
@@ -344,9 +359,10 @@ export function reconcilePool(
     grants: pool.grants,
     row,
     pods: pool.spec.pods,
+    processes: pool.spec.processes,
     entries: pool.spec.entries,
     reading,
-    nameOf: (ordinal) => holderOf(slot, ordinal),
+    nameOf: (ordinal, process) => holderOf(slot, ordinal, process),
     mayRaise: true,
   };
   const planWith = switches.unusedIsReturned ? planWithoutReturn : planPoolLedger;
@@ -370,13 +386,13 @@ export function reconcilePool(
   const epochs = [epoch, ...olderEpochs(epoch, reading.workload, podEpochs)];
   const files = new Map<string, FileContent>();
   const keyUid = switches.sharedKeys ? '' : pool.uid;
-  for (const { ordinal, grant } of holders.files) {
+  for (const { ordinal, process, grant } of holders.files) {
+    const place = placeOf(ordinal, process);
     const { generation, caps } = grant;
     const wanted = makeFile({ generation, caps, text: pool.spec.text });
-    const file = switches.oldMark
-      ? withoutNews(map, ordinal, wanted)
-      : withRoom(map, ordinal, wanted);
-    for (const e of switches.noEpoch ? [0] : epochs) files.set(fileKeyOf(keyUid, ordinal, e), file);
+    const file = switches.oldMark ? withoutNews(map, place, wanted) : withRoom(map, place, wanted);
+    for (const e of switches.noEpoch ? [0] : epochs)
+      files.set(fileKeyOf(keyUid, ordinal, process, e), file);
   }
   const { mapVersion, setVersion } = view;
   if (map === undefined || map.epoch !== epoch || !sameFiles(files, map.files)) {
@@ -392,27 +408,43 @@ export function reconcilePool(
       uid: server.uid(),
       poolUid: pool.uid,
       replicas: holders.replicas,
+      processes: holders.processes,
       epoch,
       generation: 1,
       observed: 0,
     } as const;
     op.writes.push({ key: setKey(slot), resourceVersion: undefined, object });
-  } else if (set.replicas !== holders.replicas || set.epoch !== epoch) {
+  } else if (
+    set.replicas !== holders.replicas ||
+    set.processes !== holders.processes ||
+    set.epoch !== epoch
+  ) {
     const generation = set.generation + 1;
-    const object = { ...set, replicas: holders.replicas, epoch, generation };
+    const { replicas, processes } = holders;
+    const object = { ...set, replicas, processes, epoch, generation };
     op.writes.push({ key: setKey(slot), resourceVersion: setVersion, object });
-  } else if (!switches.keepStranded) {
-    const [first] = view.pods.filter((p) => holders.stranded.includes(holderOf(slot, p.ordinal)));
-    if (first === undefined) return;
-    const key = podKey(slot, first.ordinal);
-    op.writes.push({ key, resourceVersion: undefined, object: undefined, uid: first.pod.uid });
+  } else {
+    const isStranded = ({ ordinal }: { readonly ordinal: number }) =>
+      PLACES.some(
+        (place) =>
+          place.ordinal === ordinal &&
+          holders.stranded.includes(holderOf(slot, ordinal, place.process)),
+      );
+    const [first] = switches.keepStranded ? [] : view.pods.filter(isStranded);
+    // A pod from another template is replaced, one after the other: it takes its time.
+    const isOld = ({ pod }: { readonly pod: PodObject }) => pod.processes !== set.processes;
+    const [old] = set.observed < set.generation ? [] : view.pods.filter(isOld);
+    const gone = first ?? old;
+    if (gone === undefined) return;
+    const key = podKey(slot, gone.ordinal);
+    op.writes.push({ key, resourceVersion: undefined, object: undefined, uid: gone.pod.uid });
   }
 }
 
 /** A file that changes in something else than its caps gets a generation that no other text has. */
-function withRoom(map: MapObject | undefined, ordinal: number, file: FileContent): FileContent {
+function withRoom(map: MapObject | undefined, place: string, file: FileContent): FileContent {
   const written = [...(map?.files ?? [])]
-    .filter(([key]) => key.split('.')[1] === String(ordinal))
+    .filter(([key]) => key.split('.')[1] === place)
     .map(([, other]) => other);
   const taken = written.some((w) => w.generation >= file.generation && !same(w, file));
   if (!taken) return file;
@@ -436,13 +468,14 @@ export function budgetOf(total: number) {
 }
 
 export function claimOf(pool: PoolObject) {
-  const { pods, weight, entries } = pool.spec;
+  const { pods, processes, weight, entries } = pool.spec;
   return {
     id: pool.uid,
     age: pool.age,
     weight,
     session: false,
     pods,
+    processes,
     entries: entries.length,
   };
 }

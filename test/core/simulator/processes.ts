@@ -1,4 +1,4 @@
-// Pods on their nodes: the volume that the kubelet serves, and the PgBouncer process with its connections.
+// Pods on their nodes: the volume that the kubelet serves, and the PgBouncer processes with their connections.
 //
 // The process follows operator/engines/pgbouncer/semantics.ts, on structured files instead of text, because millions of
 // steps are to be made; processes.test.ts makes the same steps in both and compares. RELOAD applies what the volume says
@@ -24,13 +24,14 @@ export interface Machine {
   readonly podUid: string;
   /** Index into the ConfigMap's history; undefined while nothing is mounted. */
   volume: number | undefined;
-  process: Process | undefined;
+  /** By container; those that do not run are absent. */
+  readonly processes: Map<number, Process>;
   /** The node does not answer: no refresh, no console, no end. The process lives on. */
   lost: boolean;
 }
 
 export function newMachine(podUid: string): Machine {
-  return { podUid, volume: undefined, process: undefined, lost: false };
+  return { podUid, volume: undefined, processes: new Map(), lost: false };
 }
 
 export function startProcess(file: FileContent): Process {

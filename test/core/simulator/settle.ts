@@ -1,9 +1,19 @@
 // Liveness: once the faults stop, every connection of the budget gets to a pod that can use it.
-import { podsFor, poolShares } from '../../../operator/core/sizing/pool-shares.ts';
+import { fleetFor, poolShares } from '../../../operator/core/sizing/pool-shares.ts';
 import { splitEvenly } from '../../../operator/core/sizing/water-fill.ts';
 import { truthOf } from './checks.ts';
 import { everythingOnce, faultsStop } from './macros.ts';
-import { BUDGET, holderOf, mapKey, ORDINALS, poolKey, SLOTS, setKey } from './objects.ts';
+import {
+  BUDGET,
+  holderOf,
+  mapKey,
+  ORDINALS,
+  PLACES,
+  type PoolObject,
+  poolKey,
+  SLOTS,
+  setKey,
+} from './objects.ts';
 import { budgetOf, claimOf } from './operator.ts';
 import type { Step, World } from './world.ts';
 
@@ -48,14 +58,14 @@ export function unused(world: World): string | undefined {
     const share = shares.get(pool.uid)?.connections ?? 0;
     if (free > 0 && row < share) return `${free} are free, pool${slot} has ${row} of ${share}`;
     const inPool = (pool.allotment?.connections ?? 0) - sum(pool.grants);
-    const pods = podsFor(
-      pool.allotment?.connections ?? 0,
-      pool.spec.pods,
-      pool.spec.entries.length,
-    );
+    const { pods, processes } = fleetOf(pool, pool.allotment?.connections ?? 0);
     const perPod = pods === 0 ? [] : splitEvenly(pool.allotment?.connections ?? 0, pods);
+    // One more of its processes may need a connection for each entry, and less than that is of no use to it.
+    if (processes > 1 && inPool < pool.spec.entries.length) continue;
     for (const [ordinal, due] of perPod.entries()) {
-      const grant = pool.grants.find((g) => g.holder === holderOf(slot, ordinal))?.connections ?? 0;
+      const places = PLACES.filter((place) => place.ordinal === ordinal);
+      const holders = new Set(places.map(({ process }) => holderOf(slot, ordinal, process)));
+      const grant = sum(pool.grants.filter(({ holder }) => holders.has(holder)));
       const isThere = world.pod(slot, ordinal)?.poolUid === pool.uid;
       const blocked = isThere && world.machine(slot, ordinal)?.lost === true;
       if (inPool > 0 && !blocked && grant < due && grant + inPool >= pool.spec.entries.length)
@@ -67,6 +77,11 @@ export function unused(world: World): string | undefined {
 
 function sum(grants: readonly { readonly connections: number }[]): number {
   return grants.reduce((total, g) => total + g.connections, 0);
+}
+
+function fleetOf({ spec }: PoolObject, connections: number) {
+  const { pods, processes, entries } = spec;
+  return fleetFor(connections, { pods, processes, entries: entries.length });
 }
 
 /** What is not yet as sizing wants it; undefined when everything is. */
@@ -94,21 +109,27 @@ export function unsettled(world: World): string | undefined {
     if ((pool.allotment?.connections ?? 0) !== share)
       return `pool${slot} has taken ${pool.allotment?.connections ?? 0}, not ${share}`;
     const entries = [...pool.spec.entries];
-    const pods = podsFor(share, pool.spec.pods, entries.length);
+    const { pods, processes } = fleetOf(pool, share);
     const perPod = pods === 0 ? [] : splitEvenly(share, pods);
-    const replicas = server.read(setKey(slot), 'set')?.replicas;
-    if (replicas !== pods) return `pool${slot} has ${replicas} replicas, not ${pods}`;
-    for (let ordinal = 0; ordinal < ORDINALS; ordinal++) {
-      const holder = holderOf(slot, ordinal);
-      const due = perPod[ordinal] ?? 0;
+    const set = server.read(setKey(slot), 'set');
+    if (set?.replicas !== pods) return `pool${slot} has ${set?.replicas} replicas, not ${pods}`;
+    if (set.processes !== processes)
+      return `the template of pool${slot} has ${set.processes} processes, not ${processes}`;
+    for (const { ordinal, process } of PLACES) {
+      const holder = holderOf(slot, ordinal, process);
+      const inPod = perPod[ordinal];
+      const due = inPod === undefined ? 0 : (splitEvenly(inPod, processes)[process] ?? 0);
       const grant = pool.grants.find((g) => g.holder === holder)?.connections ?? 0;
       if (grant !== due) return `grant of ${holder} is ${grant}, not ${due}`;
-      const pod = world.pod(slot, ordinal);
+      const there = world.pod(slot, ordinal);
+      const pod = there !== undefined && process < there.processes ? there : undefined;
       if ((pod === undefined) !== (due === 0))
         return `${holder} ${pod ? 'has a' : 'lacks its'} pod`;
       if (pod === undefined) continue;
-      const file = server.read(mapKey(slot), 'map')?.files.get(world.fileKey(pod, ordinal));
-      const running = world.machine(slot, ordinal)?.process;
+      const file = server
+        .read(mapKey(slot), 'map')
+        ?.files.get(world.fileKey(pod, ordinal, process));
+      const running = world.machine(slot, ordinal)?.processes.get(process);
       const parts = splitEvenly(due, entries.length);
       const expected = JSON.stringify(entries.map((name, i) => [name, parts[i]]));
       const inFile = JSON.stringify(file?.caps.map((c) => [c.name, c.connections]) ?? []);

@@ -30,6 +30,8 @@ export interface Switches {
   readonly createOver?: boolean;
   /** A pod that is about to end counts as gone. */
   readonly endingIsGone?: boolean;
+  /** A pod has the processes that the template says, and not those that it was made with. */
+  readonly templateSaysAll?: boolean;
   /** The StatefulSet counts as followed as soon as it is written. */
   readonly writtenIsSeen?: boolean;
   /** A grant that was given and not used is taken back without a file of its generation. */

@@ -16,7 +16,7 @@ import { BUDGET, mapKey, poolKey, setKey } from './objects.ts';
 import type { Switches } from './switches.ts';
 import { NEWEST, World } from './world.ts';
 
-const spec = { pods: 1, weight: 1, entries: ['a'], text: 0 };
+const spec = { pods: 1, processes: 1, weight: 1, entries: ['a'], text: 0 };
 const see = (op: number, ...keys: string[]) =>
   keys.map((key) => ({ do: 'see', op, key, versions: NEWEST }) as const);
 

@@ -4,6 +4,7 @@ import { ApiServer, narrow } from './api-server.ts';
 import {
   ALL_KEYS,
   BUDGET,
+  consoleOf,
   type FileContent,
   fileKeyOf,
   mapKey,
@@ -35,6 +36,7 @@ import {
 } from './processes.ts';
 import type { Switches } from './switches.ts';
 
+/** A step at a process is of the pod's first one where it does not say which. */
 export type Step =
   // Users.
   | { do: 'budget'; total: number }
@@ -51,14 +53,14 @@ export type Step =
   // Nodes. `back`: how many versions the mounted ConfigMap is older than the newest.
   | { do: 'mount'; slot: number; ordinal: number; back: number }
   | { do: 'refresh'; slot: number; ordinal: number; versions: number }
-  | { do: 'start'; slot: number; ordinal: number }
-  | { do: 'restart'; slot: number; ordinal: number }
+  | { do: 'start'; slot: number; ordinal: number; process?: number }
+  | { do: 'restart'; slot: number; ordinal: number; process?: number }
   | { do: 'end'; slot: number; ordinal: number }
   | { do: 'loseNode'; slot: number; ordinal: number }
   | { do: 'nodeBack'; slot: number; ordinal: number }
   | { do: 'nodeDead'; slot: number; ordinal: number }
-  | { do: 'open'; slot: number; ordinal: number }
-  | { do: 'release'; slot: number; ordinal: number; idle: boolean }
+  | { do: 'open'; slot: number; ordinal: number; process?: number }
+  | { do: 'release'; slot: number; ordinal: number; process?: number; idle: boolean }
   // Operators.
   | { do: 'see'; op: number; key: string; versions: number }
   | { do: 'reconcileBudget'; op: number }
@@ -67,10 +69,10 @@ export type Step =
   | { do: 'askGone'; op: number; slot: number; what: 'pool' | 'objects' | 'pods' }
   | { do: 'land'; op: number; index: number }
   | { do: 'drop'; op: number; index: number }
-  | { do: 'lookMark'; op: number; slot: number; ordinal: number }
-  | { do: 'lookCount'; op: number; slot: number; ordinal: number }
-  | { do: 'reload'; op: number; slot: number; ordinal: number; lines?: number }
-  | { do: 'reconnect'; op: number; slot: number; ordinal: number }
+  | { do: 'lookMark'; op: number; slot: number; ordinal: number; process?: number }
+  | { do: 'lookCount'; op: number; slot: number; ordinal: number; process?: number }
+  | { do: 'reload'; op: number; slot: number; ordinal: number; process?: number; lines?: number }
+  | { do: 'reconnect'; op: number; slot: number; ordinal: number; process?: number }
   | { do: 'impatience'; op: number }
   | { do: 'crash'; op: number; back: number };
 
@@ -101,19 +103,19 @@ export class World {
     return pod === undefined ? undefined : this.machines.get(pod.uid);
   }
 
-  /** The file that the pod's volume has under the path of its template. */
-  fileInVolume(slot: number, ordinal: number): FileContent | undefined {
+  /** The file that the pod's volume has under the path of its template, for one of its processes. */
+  fileInVolume(slot: number, ordinal: number, process = 0): FileContent | undefined {
     const pod = this.pod(slot, ordinal);
     const volume = this.machine(slot, ordinal)?.volume;
     if (pod === undefined || volume === undefined) return undefined;
     const map = narrow(this.server.version(mapKey(slot), volume).object, 'map');
-    return map?.files.get(this.fileKey(pod, ordinal));
+    return map?.files.get(this.fileKey(pod, ordinal, process));
   }
 
   /** The path in the pod's template. */
-  fileKey(pod: PodObject, ordinal: number): string {
+  fileKey(pod: PodObject, ordinal: number, process: number): string {
     const { sharedKeys, noEpoch } = this.switches;
-    return fileKeyOf(sharedKeys ? '' : pod.poolUid, ordinal, noEpoch ? 0 : pod.epoch);
+    return fileKeyOf(sharedKeys ? '' : pod.poolUid, ordinal, process, noEpoch ? 0 : pod.epoch);
   }
 
   /** False: the step was not possible. */
@@ -212,13 +214,14 @@ export class World {
       if (this.pod(slot, ordinal) !== undefined) continue;
       const uid = server.uid();
       this.machines.set(uid, newMachine(uid));
-      const { poolUid, epoch } = set;
+      const { poolUid, epoch, processes } = set;
       server.put(podKey(slot, ordinal), {
         kind: 'pod',
         uid,
         poolUid,
         setUid: set.uid,
         epoch,
+        processes,
         terminating: false,
       });
       return true;
@@ -278,7 +281,9 @@ export class World {
     const pod = this.pod(slot, ordinal);
     const machine = this.machine(slot, ordinal);
     if (pod === undefined || machine === undefined) return false;
-    const { process } = machine;
+    const number = 'process' in step ? (step.process ?? 0) : 0;
+    if (number >= pod.processes) return false;
+    const process = machine.processes.get(number);
     const gone = () => {
       this.machines.delete(pod.uid);
       server.put(podKey(slot, ordinal), undefined);
@@ -324,9 +329,10 @@ export class World {
       case 'start':
       case 'restart': {
         if ((process === undefined) !== (step.do === 'start')) return false;
-        const file = this.fileInVolume(slot, ordinal);
+        const file = this.fileInVolume(slot, ordinal, number);
         if (pod.terminating || (file === undefined && step.do === 'start')) return false;
-        machine.process = file === undefined ? undefined : startProcess(file);
+        if (file === undefined) machine.processes.delete(number);
+        else machine.processes.set(number, startProcess(file));
         return true;
       }
       case 'end':
@@ -420,16 +426,17 @@ export class World {
   #consoleStep(
     step: Extract<Step, { do: 'lookMark' | 'lookCount' | 'reload' | 'reconnect' }>,
   ): boolean {
-    const { slot, ordinal } = step;
+    const { slot, ordinal, process: number = 0 } = step;
     const op = this.operators[step.op];
     if (op === undefined) return false;
     const known = podInView(op, this.server, slot, ordinal);
-    if (known === undefined) return false;
+    if (known === undefined || number >= known.processes) return false;
+    const at = consoleOf(known.uid, number);
     const machine = this.machines.get(known.uid);
-    const process = machine?.lost === true ? undefined : machine?.process;
+    const process = machine?.lost === true ? undefined : machine?.processes.get(number);
     if (process === undefined) {
-      if (step.do !== 'lookMark' || op.consoles.has(known.uid)) return false;
-      op.consoles.set(known.uid, undefined);
+      if (step.do !== 'lookMark' || op.consoles.has(at)) return false;
+      op.consoles.set(at, undefined);
       return true;
     }
     const open = () => [...process.open].map(([name, connections]) => ({ name, connections }));
@@ -437,15 +444,15 @@ export class World {
       case 'lookMark': {
         const caps = [...process.caps].map(([name, connections]) => ({ name, connections }));
         const look = { generation: process.generation, revision: process.mark, caps };
-        op.looks.set(known.uid, this.switches.countFirst ? { ...look, open: open() } : look);
+        op.looks.set(at, this.switches.countFirst ? { ...look, open: open() } : look);
         return true;
       }
       case 'lookCount': {
-        const look = op.looks.get(known.uid);
+        const look = op.looks.get(at);
         if (look === undefined) return false;
-        op.looks.delete(known.uid);
+        op.looks.delete(at);
         const caps = [...process.caps].map(([name, connections]) => ({ name, connections }));
-        op.consoles.set(known.uid, {
+        op.consoles.set(at, {
           podUid: known.uid,
           generation: look.open === undefined ? look.generation : process.generation,
           revision: look.open === undefined ? look.revision : process.mark,
@@ -456,15 +463,15 @@ export class World {
       }
       case 'reload': {
         // The console belongs to the pod in view, which is the present one as long as its process answers.
-        const file = this.fileInVolume(slot, ordinal);
+        const file = this.fileInVolume(slot, ordinal, number);
         const map = narrow(
           this.server.version(mapKey(slot), op.views.get(mapKey(slot)) ?? 0).object,
           'map',
         );
         if (file !== undefined) reload(process, file, step.lines);
-        const wanted = map?.files.get(this.fileKey(known, ordinal));
+        const wanted = map?.files.get(this.fileKey(known, ordinal, number));
         if (this.switches.answerIsProof && wanted !== undefined) {
-          op.consoles.set(known.uid, {
+          op.consoles.set(at, {
             podUid: known.uid,
             generation: wanted.generation,
             revision: wanted.mark,

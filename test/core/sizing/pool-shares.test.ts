@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  fleetFor,
   type PoolClaim,
   type PoolShare,
   podsFor,
@@ -212,6 +213,26 @@ const table: readonly Row[] = [
     claims: [pool('a', { entries: 2, max: 1 }), pool('b', { min: 15 }), pool('c', { weight: 9 })],
     shares: { a: 0, b: 15, c: 5 },
     shortages: { a: 'NoPod' },
+  },
+  {
+    sentence: 'every process of every pod has a connection before the rest goes by weight',
+    budget: budget(17),
+    claims: [pool('a', { pods: 2, processes: 4 }), pool('b', { weight: 100 })],
+    shares: { a: 8, b: 9 },
+  },
+  {
+    sentence: 'a pod needs a connection for each entry of each of its processes',
+    budget: budget(5),
+    claims: [pool('a', { pods: 2, processes: 2, entries: 2 })],
+    shares: { a: 5 },
+    shortages: { a: 'FewerPods' },
+  },
+  {
+    sentence: 'fewer processes rather than no pod',
+    budget: budget(3),
+    claims: [pool('a', { pods: 2, processes: 4 })],
+    shares: { a: 3 },
+    shortages: { a: 'FewerProcesses' },
   },
   {
     sentence: 'a max that leaves no room for all pods gives fewer',
@@ -543,6 +564,25 @@ test('five hundred pools take one pass: the work for each does not grow with the
     }));
     poolShares(budget(total), counted);
     assert.ok(asked < 500 * 30, `${asked} looks at 500 claims`);
+  }
+});
+
+test('pods and processes that a share can give a connection for each entry', () => {
+  const rows: readonly (readonly [number, number, number, number, number, number])[] = [
+    [9, 2, 2, 1, 2, 2],
+    [3, 2, 2, 1, 1, 2],
+    [3, 2, 4, 1, 1, 3],
+    [8, 2, 2, 2, 2, 2],
+    [7, 2, 2, 2, 1, 2],
+    [3, 2, 2, 2, 1, 1],
+    [1, 2, 2, 2, 0, 1],
+    [0, 2, 2, 1, 0, 1],
+  ];
+  for (const [connections, pods, processes, entries, fedPods, fedProcesses] of rows) {
+    assert.deepEqual(fleetFor(connections, { pods, processes, entries }), {
+      pods: fedPods,
+      processes: fedProcesses,
+    });
   }
 });
 

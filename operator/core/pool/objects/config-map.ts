@@ -20,7 +20,7 @@ export function configMap(view: PoolView, engine: Engine): Manifest {
   checkSize(
     'the configuration of all pods',
     Object.values(data).join(''),
-    'list fewer databases or users, or lower pooler.replicas',
+    'list fewer databases or users, or lower pooler.replicas or pooler.processes',
   );
   return {
     apiVersion: 'v1',

@@ -1,9 +1,9 @@
-// The one container of a pooler pod. Any image with PgBouncer in its PATH does; there is no shell in play.
+// A container of a pooler pod: one for each process. Any image with PgBouncer in its PATH does; there is no shell in play.
 import { isShared } from '../holder-config.ts';
-import { fileKey, SHARED_PATH_EPOCH, sharedHolder } from '../names.ts';
+import { fileKey, holderName, SHARED_PATH_EPOCH, sharedHolder } from '../names.ts';
 import {
   CONFIG_DIRECTORY,
-  CONTAINER_NAME,
+  containerName,
   LISTEN_PORT,
   PORT_NAME,
   PRE_STOP_SECONDS,
@@ -11,11 +11,11 @@ import {
 import type { PoolView } from '../view.ts';
 import { mounts } from './volumes.ts';
 
-export function container(view: PoolView) {
+export function container(view: PoolView, process = 0) {
   const { identity, spec, settings, epoch } = view;
   const { pooler } = spec;
   return {
-    name: CONTAINER_NAME,
+    name: containerName(process),
     image: pooler.image ?? settings.poolerImage,
     imagePullPolicy: pooler.imagePullPolicy,
     command: ['pgbouncer'],
@@ -24,10 +24,13 @@ export function container(view: PoolView) {
     ...(isShared(spec)
       ? { args: [pathOf(sharedHolder(identity.name), identity.uid, SHARED_PATH_EPOCH)] }
       : {
-          args: [pathOf('$(POD_NAME)-0', identity.uid, epoch)],
+          args: [pathOf(holderName('$(POD_NAME)', process), identity.uid, epoch)],
           env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
         }),
-    ports: [{ name: PORT_NAME, containerPort: LISTEN_PORT, protocol: 'TCP' }],
+    // All processes of a pod listen on one port, which has its name once.
+    ...(process === 0
+      ? { ports: [{ name: PORT_NAME, containerPort: LISTEN_PORT, protocol: 'TCP' }] }
+      : {}),
     resources: pooler.resources,
     securityContext: {
       allowPrivilegeEscalation: false,
@@ -35,7 +38,7 @@ export function container(view: PoolView) {
       privileged: false,
       readOnlyRootFilesystem: true,
     },
-    ...probes(),
+    ...probes(process === 0 ? PORT_NAME : LISTEN_PORT),
     lifecycle: { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } },
     volumeMounts: mounts(view),
   };
@@ -48,10 +51,11 @@ function pathOf(holder: string, poolUid: string, epoch: number): string {
 /**
  * All probes ask whether PgBouncer accepts connections, and nothing about Postgres: while a Postgres
  * switches over, queries wait in the pooler, which must then be neither restarted nor taken out of the
- * Service. A pooler at its client limit still accepts (and then refuses in words), so load fails none.
+ * Service. A pooler at its client limit still accepts (and then refuses in words), so load fails none. Where a pod has
+ * several processes any of them may answer for another; one that ends is started again all the same.
  */
-function probes() {
-  const tcpSocket = { port: PORT_NAME };
+function probes(port: string | number) {
+  const tcpSocket = { port };
   return {
     // It listens within milliseconds; half a minute covers a slow node. Asked every second, so that a new
     // pod serves at once.

@@ -2,7 +2,7 @@
 import { labelsOf, selectorOf } from '../labels.ts';
 import { sortedKeys } from '../manifest.ts';
 import { namesOf } from '../names.ts';
-import { CONTAINER_NAME } from '../paths.ts';
+import { containerName } from '../paths.ts';
 import type { PoolView } from '../view.ts';
 import { container } from './container.ts';
 import { volumes } from './volumes.ts';
@@ -18,7 +18,7 @@ export function podTemplate(view: PoolView) {
       // Ours win: the selector and the way back to the pool depend on them.
       labels: sortedKeys({ ...pooler.podLabels, ...labelsOf(identity) }),
       annotations: sortedKeys({
-        'kubectl.kubernetes.io/default-container': CONTAINER_NAME,
+        'kubectl.kubernetes.io/default-container': containerName(),
         ...pooler.podAnnotations,
       }),
     },
@@ -45,7 +45,7 @@ export function podTemplate(view: PoolView) {
           labelSelector: { matchLabels: selectorOf(identity) },
         }),
       ),
-      containers: [container(view)],
+      containers: Array.from({ length: view.processes }, (_, process) => container(view, process)),
       volumes: volumes(view),
       imagePullSecrets: nonEmpty(pooler.imagePullSecrets),
       nodeSelector: pooler.nodeSelector,
