@@ -158,7 +158,38 @@ describe('draining', { concurrency: 2 }, () => {
       await stays.pg.query('SELECT 1');
     }),
   );
+
+  test(
+    'a user who was taken out of a pool of all databases and comes back gets in, again and again',
+    inScene('back', async (scene) => {
+      const second = { user: 'second' };
+      await scene.root(`CREATE ROLE second LOGIN PASSWORD '${appPassword}'`);
+      const users = ['app', 'second'].map((name) => ({ name, secretRef: { name: 'app' } }));
+      await scene.pool('shop', { users, databases: [{ name: '*' }], pooler: { replicas: 1 } });
+      for (let round = 0; round < 2; round++) {
+        const one = await Client.open(scene, `second-${round}`, second);
+        await one.pg.query('SELECT 1');
+        await one.pg.end();
+        await scene.patch(poolKind, 'shop', { spec: { users: users.slice(0, 1) } });
+        await until('second is locked out', 60, () => refuses(scene, second));
+        await scene.patch(poolKind, 'shop', { spec: { users } });
+        await until('second gets in', 60, async () => !(await refuses(scene, second)));
+      }
+    }),
+  );
 });
+
+/** The pool does not know this user, or not with this password. */
+async function refuses(scene: Scene, more: object): Promise<boolean> {
+  try {
+    const one = await Client.open(scene, 'asks', more);
+    await one.pg.end();
+    return false;
+  } catch (error) {
+    if (/authentication failed/.test(String(error))) return true;
+    throw error;
+  }
+}
 
 test(
   'without the operator a pod goes, and clients that come and go do not notice',

@@ -80,6 +80,9 @@ export class Crowd {
   }
 }
 
+/** With so many times the clients that can be served at once, each of two processes gets enough of them. */
+const LOTS = 4;
+
 /** Longer than PgBouncer refuses others after a login that has failed: the server_login_retry of a pool; milliseconds. */
 const AGAIN_MS = 1500;
 
@@ -88,7 +91,10 @@ export class Demand {
   readonly #clients = new Set<pg.Client>();
   #left = false;
 
-  /** For each pod of the pool, user and database one more than the pod may open altogether. */
+  /**
+   * For each pod of the pool, user and database one more than the pod may open altogether; several times as many where
+   * it has several processes, to which the kernel gives them by lot.
+   */
   async want(scene: Scene, pool: string, doors: Doors): Promise<void> {
     const { namespace } = scene;
     const object = await client.get(connectionPools, { namespace, name: pool });
@@ -97,11 +103,13 @@ export class Demand {
     const { items } = await client.list(podType, { namespace, labelSelector });
     for (const { metadata, status } of items) {
       const { podIP: host } = (status ?? {}) as { podIP?: string };
-      const grant = grants.find(({ holder }) => holder.startsWith(`${metadata.name}-`));
-      if (host === undefined || grant === undefined) continue;
+      const own = grants.filter(({ holder }) => holder.startsWith(`${metadata.name}-`));
+      if (host === undefined || own.length === 0) continue;
+      const granted = own.reduce((sum, { connections }) => sum + connections, 0);
+      const clients = (granted + 1) * (own.length === 1 ? 1 : LOTS);
       for (const user of doors.users)
         for (const database of doors.databases)
-          for (let i = 0; i <= grant.connections; i++) this.#come(host, user, database);
+          for (let i = 0; i < clients; i++) this.#come(host, user, database);
     }
   }
 

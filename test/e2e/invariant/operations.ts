@@ -76,6 +76,7 @@ export class Operations {
     ['min', (r) => this.#patch(r, { sizing: { min: 1 + r.below(4) } })],
     ['replicas', (r) => this.#patch(r, { pooler: { replicas: 1 + r.below(3) } })],
     ['replicas', (r) => this.#patch(r, { pooler: { replicas: 1 + r.below(3) } })],
+    ['processes', (r) => this.#patch(r, { pooler: { processes: 1 + r.below(2) } })],
     ['scale', (r) => this.#scale(r)],
     [
       'parameter',
