@@ -1,6 +1,7 @@
 // The operator's settings. This is the only place that reads the environment.
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
+import { dnsSubdomain, imageReference } from './api/formats.ts';
 
 const port = z.coerce.number().int().min(0).max(65535);
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -12,8 +13,8 @@ const schema = z.object({
     .default(`spillway-${randomUUID().slice(0, 8)}`),
   POD_NAMESPACE: z.string().min(1).max(63).default('spillway-system'),
   KUBECONFIG: z.string().min(1).optional(),
-  SPILLWAY_POOLER_IMAGE: z.string().min(1).default('localhost/spillway/pgbouncer:dev'),
-  SPILLWAY_CLUSTER_DOMAIN: z.string().min(1).default('cluster.local'),
+  SPILLWAY_POOLER_IMAGE: imageReference().default('localhost/spillway/pgbouncer:dev'),
+  SPILLWAY_CLUSTER_DOMAIN: dnsSubdomain().default('cluster.local'),
   SPILLWAY_WATCH_NAMESPACES: z
     .string()
     .default('')
