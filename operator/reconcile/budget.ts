@@ -61,6 +61,7 @@ export async function reconcileBudget(context: Context, key: string, run: Run): 
     context.inquiries.forget(key);
     context.proofs.forget(key);
     context.waiting.forget(waitingKey(key));
+    for (const role of ROLES) context.newServers.delete(`${key}/${role}`);
     const [first] = pools;
     if (first !== undefined) await create(context, namespace, name, first, run);
     return done;
