@@ -432,7 +432,8 @@ export function reconcilePool(
       );
     const [first] = switches.keepStranded ? [] : view.pods.filter(isStranded);
     // A pod from another template is replaced, one after the other: it takes its time.
-    const isOld = ({ pod }: { readonly pod: PodObject }) => pod.processes !== set.processes;
+    const isOld = ({ pod }: { readonly pod: PodObject }) =>
+      !pod.terminating && pod.processes !== set.processes;
     const [old] = set.observed < set.generation ? [] : view.pods.filter(isOld);
     const gone = first ?? old;
     if (gone === undefined) return;
