@@ -2,16 +2,18 @@
 import type { AllotmentRecord } from '../api/connection-budget.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { CapAxis, Engine } from '../engines/engine.ts';
-import type { Fault, ServerFacts } from '../postgres/adapter.ts';
+import type { Fault, RawObject, ServerFacts } from '../postgres/adapter.ts';
 import { mayRollWith, planBoundedLedger } from './ledger/bounded.ts';
 import { type Grant, renewed } from './ledger/grant.ts';
 import type { HolderPlan } from './ledger/holders.ts';
 import { olderEpochs, type PoolLedgerPlan, planPoolLedger } from './ledger/pool.ts';
 import { holderConfig, holderIdentity, isShared, sharedIdentity } from './pool/holder-config.ts';
-import { holderName, podName, sharedHolder } from './pool/names.ts';
+import { holderName, ordinalOf, podName, sharedHolder } from './pool/names.ts';
 import {
+  epochOfPod,
   fileTexts,
   type PoolObjects,
+  processesOfPod,
   readFileEpoch,
   readHolders,
   readWorkload,
@@ -126,8 +128,6 @@ export interface ViewInput {
   readonly sharers?: number | undefined;
   /** Pods that are to go stay until they were drained, also where the budget has nothing for them any more. */
   readonly keepReplicas?: number;
-  /** Epochs of the pods that there are: each reads its own file key. */
-  readonly podEpochs: readonly number[];
   /** See `PoolView.caVersion`. */
   readonly caVersion?: string | undefined;
 }
@@ -141,7 +141,10 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
   const { namespace, name, uid } = pool.metadata;
   const workload = readWorkload(objects.statefulSet);
   const shared = isShared(pool.spec);
-  const older = shared ? [] : olderEpochs(ledger.epoch, workload, input.podEpochs);
+  const podsOf = (ordinal: number) =>
+    shared
+      ? []
+      : objects.pods.filter((pod) => ordinalOf(name, pod.metadata?.name ?? '') === ordinal);
   const live = readRollout(objects.deployment);
   const draft: PoolView = {
     identity: { namespace, name, uid },
@@ -155,7 +158,11 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
     holders: ledger.files.map(({ ordinal, process, grant }) => ({
       ...(shared ? sharedIdentity(name) : holderIdentity(name, ordinal, process)),
       grant,
-      olderEpochs: older,
+      // Each pod reads its own file key. Those of all pods for each holder would not fit in the middle of a roll.
+      olderEpochs: shared
+        ? []
+        : olderEpochs(ledger.epoch, workload, podsOf(ordinal).map(epochOfPod)),
+      ...inPodOf(podsOf(ordinal)),
     })),
     replicas: Math.max(ledger.replicas, input.keepReplicas ?? 0),
     processes: ledger.processes,
@@ -176,6 +183,11 @@ export function viewOf(input: ViewInput, engine: Engine): PoolView {
     return { ...holder, grant: withRoom(draft, holder, written, engine) };
   });
   return { ...draft, holders };
+}
+
+/** A pod that ends and its successor have one name; the one with fewer processes must take all of its clients. */
+function inPodOf(pods: readonly RawObject[]): { readonly inPod?: number } {
+  return pods.length === 0 ? {} : { inPod: Math.min(...pods.map(processesOfPod)) };
 }
 
 /** The grant, renewed until its generation is not that of another text. */

@@ -155,7 +155,6 @@ export function plan(input: PlanInput): PlannedPool[] {
           revoked: [],
           console: input.console,
           maxClientConn: clients.limit.max,
-          podEpochs: [],
         },
         engine,
       ),

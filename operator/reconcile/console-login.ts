@@ -45,18 +45,21 @@ export function consoleAddress(
   const { namespace, name } = pool;
   const host = processAddress(pod, process);
   const of = processesOfPod(pod);
+  // Only pods of a StatefulSet have an ordinal, and several processes.
   const ordinal = ordinalOf(name, pod.metadata.name);
+  const peer = of === 1 || ordinal === undefined ? undefined : peerIdOf(ordinal, process);
   const credential = consoleLogin(world, engine, namespace, name);
-  if (host === undefined || ordinal === undefined || credential === undefined) return undefined;
+  if (host === undefined || credential === undefined) return undefined;
+  if (of > 1 && peer === undefined) return undefined;
   return {
     host,
     port: LISTEN_PORT,
     user: credential.user,
     password: credential.password,
     ...call,
-    ...(of === 1
+    ...(peer === undefined
       ? {}
-      : { timeoutMs: of * call.timeoutMs, process: { peerId: peerIdOf(ordinal, process), of } }),
+      : { timeoutMs: of * call.timeoutMs, process: { peerId: peer, of } }),
     ...(world.requiresTls(namespace, name) ? { tls: {} } : {}),
   };
 }

@@ -1,4 +1,5 @@
 // What a pool's pods look like to a user: how many, how many serve, and what keeps one from starting.
+import { isOver } from '../core/pool/read.ts';
 import type { Fault, RawObject } from '../postgres/adapter.ts';
 
 export interface PodFacts {
@@ -44,7 +45,9 @@ export function podFacts(pods: readonly RawObject[]): PodFacts {
     if (!leaving && isTrue(status, 'Ready')) ready += 1;
     else if (!leaving) fault ??= faultOf(pod.metadata?.name ?? '', status);
   }
-  return { existing: pods.length, ready, ...(fault === undefined ? {} : { fault }) };
+  // One that was evicted stays as an object until somebody deletes it.
+  const existing = pods.filter((pod) => !isOver(pod)).length;
+  return { existing, ready, ...(fault === undefined ? {} : { fault }) };
 }
 
 function faultOf(pod: string, status: PodStatus): Fault | undefined {

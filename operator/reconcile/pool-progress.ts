@@ -87,7 +87,8 @@ export function confirmedOf(
     );
   };
   const there = holders.filter(({ pod }) => pod !== undefined);
-  const pods = new Set(there.map(({ ordinal }) => ordinal));
-  for (const holder of there) if (!isDone(holder)) pods.delete(holder.ordinal);
+  // Not by ordinal, which pods of a Deployment do not have.
+  const pods = new Set(there.map(({ pod }) => pod?.uid));
+  for (const holder of there) if (!isDone(holder)) pods.delete(holder.pod?.uid);
   return pods.size;
 }

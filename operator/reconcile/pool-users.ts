@@ -6,11 +6,18 @@ import { isConfirmed } from '../core/ledger/state.ts';
 import { type Access, sharedFault } from '../core/pool/access.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
-import { dataOf, type PoolObjects, recordsOf } from '../core/pool/read.ts';
+import {
+  dataOf,
+  numbersOf,
+  type PoolObjects,
+  processAddress,
+  processKey,
+  recordsOf,
+} from '../core/pool/read.ts';
 import { readProcesses } from '../core/pool/read-shared.ts';
 import type { ServerTlsChoice } from '../core/pool/server-tls.ts';
 import type { ConsoleCredential, PoolView, UserCredential } from '../core/pool/view.ts';
-import type { Fault } from '../postgres/adapter.ts';
+import type { Fault, RawObject } from '../postgres/adapter.ts';
 import type { Run } from '../runtime/controller.ts';
 import { consoleLogin } from './console-login.ts';
 import type { Context } from './context.ts';
@@ -43,6 +50,7 @@ export function caMissing(namespace: string, { ca }: ServerTlsChoice): Fault {
  * Users that the list may name. Where users are the axis, one is listed only when every live process bounds it, which
  * has then read a file with a cap for it; who is listed already stays, because taking a user out ends its clients. What
  * a process says it runs with does not tell: that of a user who was locked out is not counted until somebody can log in.
+ * One that does not run yet reads file and list when it starts, and one that ends is told to read nothing any more.
  */
 export function usersToList(
   context: Context,
@@ -52,7 +60,10 @@ export function usersToList(
 ): readonly UserCredential[] {
   if (axis === 'database' || objects.userList === undefined) return users;
   const listed = new Set(objects.userList.users);
-  const running = readProcesses(objects, axis, context.engine).filter((h) => h.pod !== undefined);
+  const runs = new Set(objects.pods.flatMap(runningKeys));
+  const running = readProcesses(objects, axis, context.engine).filter(
+    ({ pod, process }) => pod?.terminating === false && runs.has(processKey(pod.uid, process)),
+  );
   const bounded = (user: string) =>
     running.every(
       ({ file, ...h }) =>
@@ -62,6 +73,13 @@ export function usersToList(
         file.caps.some(({ name, connections }) => name === user && connections > 0),
     );
   return users.filter((user) => listed.has(user.name) || bounded(user.name));
+}
+
+/** Of the processes of a pod that run. */
+function runningKeys(pod: RawObject): string[] {
+  return numbersOf(pod)
+    .filter((process) => processAddress(pod, process) !== undefined)
+    .map((process) => processKey(pod.metadata?.uid ?? '', process));
 }
 
 /** Users that a running process would still let in, although the list has them no more. */

@@ -18,7 +18,6 @@ import {
 } from '../core/pool/findings.ts';
 import { isShared } from '../core/pool/holder-config.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
-import { epochOfPod } from '../core/pool/read.ts';
 import { workloadOf } from '../core/pool/read-shared.ts';
 import { renderPool } from '../core/pool/render.ts';
 import { serverTlsOf } from '../core/pool/server-tls.ts';
@@ -200,7 +199,6 @@ async function once(context: Context, object: KubeObject, run: Run): Promise<Out
       maxClientConn: counted.limit.max,
       sharers: pool.status.sharers,
       keepReplicas: podsMeanwhile(0, replicas, there),
-      podEpochs: objects.pods.map(epochOfPod),
       caVersion: ca?.metadata.resourceVersion,
     },
     engine,

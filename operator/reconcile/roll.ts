@@ -3,7 +3,14 @@ import { drainingSince, isReady, ordinalIn } from '../core/drain/read-pod.ts';
 import { TEMPLATE_ANNOTATION } from '../core/pool/labels.ts';
 import type { Manifest } from '../core/pool/manifest.ts';
 import { fileKey } from '../core/pool/names.ts';
-import { dataOf, epochOfPod, holderOfPod, type PoolObjects, recordsOf } from '../core/pool/read.ts';
+import {
+  dataOf,
+  epochOfPod,
+  holderOfPod,
+  isOver,
+  type PoolObjects,
+  recordsOf,
+} from '../core/pool/read.ts';
 import type { RawObject } from '../postgres/adapter.ts';
 import type { Context } from './context.ts';
 
@@ -37,7 +44,10 @@ export function replacing(
   hold = false,
 ): Replacing | undefined {
   const views = objects.pods
-    .filter((pod) => isDeployment(workload) || ordinalIn(pod.metadata?.name ?? '') < target)
+    .filter((pod) =>
+      // Nobody deletes a pod of a Deployment that was evicted, and it is replaced already.
+      isDeployment(workload) ? !isOver(pod) : ordinalIn(pod.metadata?.name ?? '') < target,
+    )
     .map((pod) => viewOf(context, objects, workload, pod));
   const outdated = views.filter((v) => v.outdated && !v.leaving);
   if (outdated.length === 0) return undefined;

@@ -22,9 +22,11 @@ const mark = 'spillway-mark-2-0123456789abcdef';
 function pool({
   written = caps,
   reads = true,
+  started = true,
 }: {
   readonly written?: typeof caps;
   readonly reads?: boolean;
+  readonly started?: boolean;
 } = {}): PoolObjects {
   const spec = { users: caps.map(({ name }) => ({ name, secretRef: { name: 'app' } })) };
   const files = configMap(
@@ -47,6 +49,9 @@ function pool({
   const pod = {
     metadata: { name: 'shop-pooler-0', namespace: 'shop', uid },
     spec: { containers: [{ name: 'pgbouncer', args }] },
+    status: started
+      ? { podIP: '10.0.0.1', containerStatuses: [{ name: 'pgbouncer', state: { running: {} } }] }
+      : {},
   };
   return {
     name: identity.name,
@@ -66,6 +71,8 @@ const listed = (objects: PoolObjects | undefined) =>
 test('one who was locked out is let in again once every process has read a file that bounds it', () => {
   assert.deepEqual(listed(pool()), ['shop', 'back']);
   assert.deepEqual(listed(pool({ reads: false })), ['shop'], 'no process has read the file yet');
+  const waits = pool({ reads: false, started: false });
+  assert.deepEqual(listed(waits), ['shop', 'back'], 'it reads both when it starts');
   const [first] = caps;
   assert.ok(first);
   assert.deepEqual(listed(pool({ written: [first] })), ['shop'], 'no file bounds it yet');

@@ -30,7 +30,11 @@ export function holderConfig(view: PoolView, holder: HolderView): HolderConfig {
     users: usersOf(view, holder),
     axis: view.axis,
     caps: [...holder.grant.caps].sort((a, b) => compare(a.name, b.name)),
-    maxClientConnections: processClients(view.maxClientConn, processesIn(view, holder)),
+    // Clients have no others to go to before the pod has been replaced.
+    maxClientConnections: processClients(
+      view.maxClientConn,
+      holder.inPod ?? processesIn(view, holder),
+    ),
     ...(view.sharers === undefined ? {} : { sharers: view.sharers }),
     ...(holder.peerId === undefined ? {} : { peerId: holder.peerId }),
     // Pods of a Deployment have no names by which others could find them.
@@ -130,7 +134,7 @@ export function holderIdentity(
   pool: string,
   ordinal: number,
   process: number,
-): Omit<HolderView, 'grant' | 'olderEpochs'> {
+): Omit<HolderView, 'grant' | 'olderEpochs' | 'inPod'> {
   const pod = podName(pool, ordinal);
   return {
     name: holderName(pod, process),

@@ -33,6 +33,8 @@ export interface HolderView {
   readonly process: number;
   /** PgBouncer's peer_id, 1 to 16383, stable for ordinal and process; absent where all pods have the same file. */
   readonly peerId?: number;
+  /** Processes that the pod that is there was made with; absent where there is none. */
+  readonly inPod?: number;
   /** What it may hold; only the ledger makes one. */
   readonly grant: Grant;
   /**

@@ -382,8 +382,10 @@ export function reconcilePool(
   }
   if (view.foreign) return;
   const { epoch } = holders;
-  const podEpochs = view.pods.map((p) => p.pod.epoch);
-  const epochs = [epoch, ...olderEpochs(epoch, reading.workload, podEpochs)];
+  const epochsOf = (of: number) => {
+    const pods = view.pods.filter(({ ordinal }) => ordinal === of).map(({ pod }) => pod.epoch);
+    return [epoch, ...olderEpochs(epoch, reading.workload, pods)];
+  };
   const files = new Map<string, FileContent>();
   const keyUid = switches.sharedKeys ? '' : pool.uid;
   for (const { ordinal, process, grant } of holders.files) {
@@ -391,7 +393,7 @@ export function reconcilePool(
     const { generation, caps } = grant;
     const wanted = makeFile({ generation, caps, text: pool.spec.text });
     const file = switches.oldMark ? withoutNews(map, place, wanted) : withRoom(map, place, wanted);
-    for (const e of switches.noEpoch ? [0] : epochs)
+    for (const e of switches.noEpoch ? [0] : epochsOf(ordinal))
       files.set(fileKeyOf(keyUid, ordinal, process, e), file);
   }
   const { mapVersion, setVersion } = view;
