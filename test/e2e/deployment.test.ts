@@ -104,15 +104,19 @@ class Statuses {
 
 const names = (pods: readonly Pod[]) => pods.map(({ metadata }) => metadata.name).sort();
 
-/** What the process of each pod may open. */
+/** What the process of each pod may open that is to stay. One that was asked while it ended is not in the next list. */
 async function running(scene: Scene): Promise<number[]> {
-  const pods = await scene.pods('shop');
-  return Promise.all(
-    pods.map(async ({ status }) => {
-      const users = await scene.consoleAt('shop', status?.podIP ?? '', 'SHOW USERS');
-      return Number(users.find((user) => user.name === 'app')?.pool_size);
-    }),
-  );
+  return until('every pod answers', 30, async () => {
+    const pods = (await scene.pods('shop')).filter(
+      ({ metadata }) => metadata.deletionTimestamp === undefined,
+    );
+    return Promise.all(
+      pods.map(async ({ status }) => {
+        const users = await scene.consoleAt('shop', status?.podIP ?? '', 'SHOW USERS');
+        return Number(users.find((user) => user.name === 'app')?.pool_size);
+      }),
+    );
+  });
 }
 
 /** The pool is ready with so many pods, and its grant is for `most` of them with `each`. */
