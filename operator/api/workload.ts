@@ -11,6 +11,11 @@ export function mostPods(replicas: number): number {
   return replicas === 0 ? 0 : 2 * replicas + 1;
 }
 
+/** All pods read one file: those of a Deployment have no names that a file could be for. */
+export function isShared({ pooler }: { readonly pooler: { readonly workload: PoolerWorkload } }) {
+  return pooler.workload === 'Deployment';
+}
+
 /** Pods that each need a connection for each entry, where there is at least one replica. */
 export function podsAtOnce(workload: PoolerWorkload, replicas: number): number {
   return workload === 'Deployment' ? mostPods(replicas) : replicas;

@@ -1,13 +1,15 @@
 // The plan of one pool: what it takes of its row, what its holders get, and the objects that say so.
+
 import type { AllotmentRecord } from '../api/connection-budget.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { isShared } from '../api/workload.ts';
 import type { CapAxis, Engine } from '../engines/engine.ts';
 import type { Fault, RawObject, ServerFacts } from '../postgres/adapter.ts';
 import { mayRollWith, planBoundedLedger } from './ledger/bounded.ts';
 import { type Grant, renewed } from './ledger/grant.ts';
 import type { HolderPlan } from './ledger/holders.ts';
 import { olderEpochs, type PoolLedgerPlan, planPoolLedger } from './ledger/pool.ts';
-import { holderConfig, holderIdentity, isShared, sharedIdentity } from './pool/holder-config.ts';
+import { holderConfig, holderIdentity, sharedIdentity } from './pool/holder-config.ts';
 import { holderName, ordinalOf, podName, sharedHolder } from './pool/names.ts';
 import {
   epochOfPod,

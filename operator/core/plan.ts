@@ -12,21 +12,16 @@ import { type ClientsPlan, planClients } from './clients/plan.ts';
 import type { ServiceLookup } from './identity/alias.ts';
 import type { ClusterAt } from './identity/found-cluster.ts';
 import { type ServerId, textOf } from './identity/server-id.ts';
-import { type HolderPlan, planHolders } from './ledger/holders.ts';
-import type { HolderState, WorkloadState } from './ledger/state.ts';
 import { type AxisOf, axisOf, viewOf } from './plan-pool.ts';
 import { type Root, rootsOf } from './plan-roots.ts';
-import { settledBounded } from './plan-settled.ts';
+import { settled } from './plan-settled.ts';
 import { type Access, accessOf, type PoolUser, sharedFault } from './pool/access.ts';
 import { type Attachable, attachFault, namespaceMax } from './pool/attach.ts';
 import { explanationOf } from './pool/explanation.ts';
 import { shareTooSmall } from './pool/findings.ts';
-import { isShared } from './pool/holder-config.ts';
-import { holderName, placeOfHolder, podName } from './pool/names.ts';
 import { type Rendered, renderPool } from './pool/render.ts';
 import type { ConsoleCredential, RenderSettings, UserCredential } from './pool/view.ts';
 import { declaredFacts } from './sizing/declared.ts';
-import { entrySizes } from './sizing/entries.ts';
 import { leastOf, withObserved } from './sizing/observed.ts';
 import { ASSUMED_MILLI_CORES } from './sizing/server-budget.ts';
 import {
@@ -284,62 +279,6 @@ function planServer(
 
 function ownText({ budget, pool }: ReadPool): string {
   return textOf({ budgetKey: budget, role: pool.spec.postgres.role });
-}
-
-/** The ledger's steps for a new pool, each taken as soon as it is permitted, until nothing is left to do. */
-function settled(pool: ConnectionPool, allotment: number, entries: readonly string[]): HolderPlan {
-  if (isShared(pool.spec)) return settledBounded(pool, allotment, entries);
-  let holders: HolderState[] = [];
-  const processes = processesOf(pool.spec);
-  let workload: WorkloadState | undefined;
-  for (;;) {
-    const next = planHolders({
-      allotment,
-      pods: pool.spec.pooler.replicas,
-      processes,
-      entries,
-      sizes: entrySizes(pool.spec),
-      holders,
-      ...(workload === undefined ? {} : { workload }),
-      fileEpoch: 0,
-      nameOf: (ordinal, process) => holderName(podName(pool.metadata.name, ordinal), process),
-      mayRaise: true,
-      live: true,
-      inParts: false,
-    });
-    if (next.settled) return next;
-    const grants = new Map(next.grants.map((g) => [g.holder, g]));
-    const files = new Map(next.files.map((f) => [f.holder, f.grant]));
-    const names = [...new Set([...grants.keys(), ...files.keys()])];
-    holders = names.map((name) => {
-      const grant = grants.get(name);
-      const file = files.get(name);
-      const { ordinal = 0, process = 0 } = placeOfHolder(pool.metadata.name, name) ?? {};
-      return {
-        name,
-        ordinal,
-        process,
-        asked: true,
-        ...(grant === undefined ? {} : { grant }),
-        ...(file === undefined
-          ? {}
-          : {
-              file: {
-                generation: file.generation,
-                revision: undefined,
-                caps: file.caps,
-                connections: file.caps.reduce((total, c) => total + c.connections, 0),
-              },
-            }),
-      };
-    });
-    workload = {
-      replicas: next.replicas,
-      epoch: next.epoch,
-      processes: next.processes,
-      seen: true,
-    };
-  }
 }
 
 function keyOf({ namespace, name }: { namespace: string; name: string }): string {

@@ -24,6 +24,7 @@ import {
   dataOf,
   epochOfPod,
   holderOfPod,
+  keyOfProcess,
   numbersOf,
   processAddress,
   processesOfPod,
@@ -102,7 +103,7 @@ export class Consoles {
   /** A pod that is gone, with all of its processes. */
   forget(pod: KubeObject): void {
     for (const process of numbersOf(pod)) {
-      const id = idOf(pod, process);
+      const id = keyOfProcess(pod, process);
       this.#options.renewals.forget(id);
       this.#records.delete(id);
       this.#asking.delete(id);
@@ -121,7 +122,7 @@ export class Consoles {
     const pod = world.pods.get(namespace, name);
     if (pod === undefined || process >= processesOfPod(pod) || !isAskable(pod, process))
       return done;
-    const id = idOf(pod, process);
+    const id = keyOfProcess(pod, process);
     const asking = askingOf(this.#asking.get(id), this.#aboutOf(pod, process));
     this.#asking.set(id, asking);
     const seconds =
@@ -138,7 +139,7 @@ export class Consoles {
     process: number,
     run: Run,
   ): Promise<number | undefined> {
-    const id = idOf(pod, process);
+    const id = keyOfProcess(pod, process);
     const follows = await this.#follow(poolKey, pod, process, run);
     if (follows === undefined) return undefined;
     const asking = this.#asking.get(id);
@@ -178,7 +179,7 @@ export class Consoles {
   ): Promise<boolean | undefined> {
     const { console: asker, engine, turns, world } = this.#options;
     const { namespace = '', name, uid = '' } = pod.metadata;
-    const id = idOf(pod, process);
+    const id = keyOfProcess(pod, process);
     const until = Date.now() + FOLLOW_MS;
     for (let round = 0; ; round++) {
       const live = world.pods.get(namespace, name);
@@ -259,7 +260,7 @@ export class Consoles {
   /** It answers, and waits for clients. */
   #hold(key: string, pod: KubeObject, process: number): void {
     const { namespace = '', uid = '', labels } = pod.metadata;
-    const id = idOf(pod, process);
+    const id = keyOfProcess(pod, process);
     this.#remember(id, afterAnswer);
     const { observation } = this.#records.get(id) ?? {};
     const files = this.#filesOf(namespace, labels?.[POOL_LABEL] ?? '', pod, process);
@@ -287,7 +288,7 @@ export class Consoles {
     const { console: asker, world } = this.#options;
     const { namespace = '', name, uid = '' } = pod.metadata;
     const pool = pod.metadata.labels?.[POOL_LABEL] ?? '';
-    const id = idOf(pod, process);
+    const id = keyOfProcess(pod, process);
     const observation = await asker.observe(address);
     const files = this.#filesOf(namespace, pool, pod, process);
     const step =
@@ -334,7 +335,7 @@ export class Consoles {
   ): Promise<boolean> {
     const { console: asker, onChange, renewals } = this.#options;
     const { name } = pod.metadata;
-    const id = idOf(pod, process);
+    const id = keyOfProcess(pod, process);
     const step = renewals.look(key, id, observation, Date.now());
     if (step === 'reconnect') {
       run.log.info({ pod: name }, 'the replicas have changed: server connections are made anew');
@@ -366,7 +367,7 @@ export class Consoles {
   async #touchOnce(pod: KubeObject, process: number, generation: string, run: Run): Promise<void> {
     const { client, world } = this.#options;
     const { namespace = '', name, uid = '' } = pod.metadata;
-    const id = idOf(pod, process);
+    const id = keyOfProcess(pod, process);
     const asking = this.#asking.get(id);
     if (asking === undefined || !mayTouch(asking, Date.now())) return;
     this.#remember(id, (one) => afterTouch(one, Date.now()));
@@ -437,10 +438,6 @@ function digest(record: Omit<PodConsole, 'podUid' | 'at'>): string {
 /** A process whose console may be asked. One that must stop is left alone: an open console would hold it up. */
 function isAskable(pod: KubeObject, process: number): boolean {
   return pod.metadata.deletionTimestamp === undefined && processAddress(pod, process) !== undefined;
-}
-
-function idOf({ metadata: { uid = '' } }: KubeObject, process: number): string {
-  return processKey(uid, process);
 }
 
 function sessionsOf(observation: Observation, axis: 'database' | 'user') {

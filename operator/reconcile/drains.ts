@@ -9,11 +9,12 @@ import { drainingSince, preStopOf, serves } from '../core/drain/read-pod.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
 import {
+  keyOfProcess,
   numbersOf,
   podAddress,
   processAddress,
   processesOfPod,
-  processKey,
+  runningKeys,
 } from '../core/pool/read.ts';
 import {
   type Closing,
@@ -74,7 +75,7 @@ export class Drains {
   }
 
   forget(pod: KubeObject): void {
-    for (const process of numbersOf(pod)) this.#counts.delete(idOf(pod, process));
+    for (const process of numbersOf(pod)) this.#counts.delete(keyOfProcess(pod, process));
   }
 
   /** Clients of a pod that is drained; undefined while new ones may come, or it was not asked yet. */
@@ -82,7 +83,7 @@ export class Drains {
     const since = drainingSince(pod);
     let total = 0;
     for (const process of numbersOf(pod)) {
-      const count = this.#counts.get(idOf(pod, process));
+      const count = this.#counts.get(keyOfProcess(pod, process));
       if (count === undefined || since === undefined || count.at < since + SETTLE_MS)
         return undefined;
       total += count.total;
@@ -133,7 +134,7 @@ export class Drains {
       return (clients) => ({ ...closingOf(clients, phase), holds: [] });
     }
     if (deleted) return undefined;
-    const revoked = this.#revokedAt(key, idOf(pod, process));
+    const revoked = this.#revokedAt(key, keyOfProcess(pod, process));
     if (leaving.length === 0 && revoked.size === 0) return undefined;
     return (clients) =>
       closingOfEntries(clients, { leaving, limitSeconds: limit, revoked }, Date.now());
@@ -184,7 +185,7 @@ export class Drains {
       });
       const count = { at, total: clients.length, entries: countEntries(clients, leaving) };
       this.#keep(key, pod, process, count, leaving);
-      const id = idOf(pod, process);
+      const id = keyOfProcess(pod, process);
       for (const hold of holds) await this.#closeBetween(key, id, address, hold);
       return drainingSince(pod) === undefined && !isToCome(pod)
         ? ENTRY_SECONDS
@@ -220,7 +221,7 @@ export class Drains {
         .map(leftInWords)
         .join();
     const before = said();
-    this.#counts.set(idOf(pod, process), count);
+    this.#counts.set(keyOfProcess(pod, process), count);
     if (said() !== before) this.#options.onChange(key);
   }
 
@@ -230,11 +231,7 @@ export class Drains {
     return this.#options.world
       .podsOf(namespace, name)
       .filter((pod) => pod.metadata.deletionTimestamp === undefined)
-      .flatMap((pod) =>
-        numbersOf(pod)
-          .filter((process) => processAddress(pod, process) !== undefined)
-          .map((process) => idOf(pod, process)),
-      );
+      .flatMap(runningKeys);
   }
 
   #addressOf(key: string, pod: KubeObject, process: number, run: Run): ConsoleAddress | undefined {
@@ -267,8 +264,4 @@ function isToCome(pod: KubeObject): boolean {
 
 function nameOf({ kind, name }: LeavingEntry): string {
   return `${kind} ${name}`;
-}
-
-function idOf(pod: RawObject, process: number): string {
-  return processKey(pod.metadata?.uid ?? '', process);
 }

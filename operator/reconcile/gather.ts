@@ -1,11 +1,12 @@
 // From the stores to what the plans are made from.
+
 import type { ConnectionBudgetStatus } from '../api/connection-budget.ts';
 import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { isShared } from '../api/workload.ts';
 import { boundedCharge } from '../core/ledger/bounded.ts';
 import { charge } from '../core/ledger/state.ts';
 import { type AxisOf, axisNameOf, axisOf } from '../core/plan-pool.ts';
-import { isShared } from '../core/pool/holder-config.ts';
 import { isOwnedBy } from '../core/pool/labels.ts';
 import { comesTooLate } from '../core/pool/late.ts';
 import { namesOf } from '../core/pool/names.ts';
@@ -13,12 +14,10 @@ import { readConsoleSecret } from '../core/pool/objects/console-secret.ts';
 import { USER_LIST_KEY } from '../core/pool/paths.ts';
 import {
   dataOf,
-  numbersOf,
   type PoolObjects,
-  processAddress,
-  processKey,
   type ReadUserList,
   readHolders,
+  runningKeys,
 } from '../core/pool/read.ts';
 import { readShared } from '../core/pool/read-shared.ts';
 import type { Engine } from '../engines/engine.ts';
@@ -128,11 +127,7 @@ export function allAsked({ world, consoles }: Context, pool: ConnectionPool): bo
     .every(
       (pod) =>
         pod.metadata.deletionTimestamp !== undefined ||
-        numbersOf(pod).every(
-          (process) =>
-            processAddress(pod, process) === undefined ||
-            consoles.records.has(processKey(pod.metadata.uid ?? '', process)),
-        ),
+        runningKeys(pod).every((key) => consoles.records.has(key)),
     );
 }
 

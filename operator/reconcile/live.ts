@@ -1,7 +1,8 @@
 // What there is of a pool as the API server has it now. A cache may be behind, each by itself: it proves neither that a
 // pod is gone nor that it is the one from before, and capacity is taken back on proof only.
+
 import type { ConnectionPool } from '../api/resources.ts';
-import { isShared } from '../core/pool/holder-config.ts';
+import { isShared } from '../api/workload.ts';
 import { POOL_UID_LABEL } from '../core/pool/labels.ts';
 import { namesOf } from '../core/pool/names.ts';
 import type { PoolObjects } from '../core/pool/read.ts';

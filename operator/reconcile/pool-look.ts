@@ -1,12 +1,13 @@
 // One look at a pool: what there is of it, which pods and entries it is to have for now, and the plan of its ledger.
+
 import type { AllotmentRecord } from '../api/connection-budget.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { isShared } from '../api/workload.ts';
 import { type DrainPod, podsMeanwhile } from '../core/drain/pods.ts';
 import { drainPodOf } from '../core/drain/read-pod.ts';
 import { takeAllotment } from '../core/ledger/allotments.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { planPool } from '../core/plan-pool.ts';
-import { isShared } from '../core/pool/holder-config.ts';
 import type { PoolObjects } from '../core/pool/read.ts';
 import { workloadOf } from '../core/pool/read-shared.ts';
 import { mostPods } from '../core/sizing/most-pods.ts';

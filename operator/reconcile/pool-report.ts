@@ -1,11 +1,12 @@
 // The end of each look at a pool: its status, written only when it says something new, and when to look again.
+
 import type { ConnectionPoolStatus } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
+import { isShared } from '../api/workload.ts';
 import { boundOf } from '../core/ledger/bounded.ts';
 import type { PoolLedgerPlan } from '../core/ledger/pool.ts';
 import { axisNameOf } from '../core/plan-pool.ts';
 import { configApplied, type Finding, podsReady, withinBudget } from '../core/pool/findings.ts';
-import { isShared } from '../core/pool/holder-config.ts';
 import type { PoolObjects } from '../core/pool/read.ts';
 import { readProcesses } from '../core/pool/read-shared.ts';
 import { poolStatus } from '../core/pool/status.ts';

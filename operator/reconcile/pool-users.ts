@@ -6,18 +6,11 @@ import { isConfirmed } from '../core/ledger/state.ts';
 import { type Access, sharedFault } from '../core/pool/access.ts';
 import { namesOf } from '../core/pool/names.ts';
 import { CONSOLE_USER, readConsoleSecret } from '../core/pool/objects/console-secret.ts';
-import {
-  dataOf,
-  numbersOf,
-  type PoolObjects,
-  processAddress,
-  processKey,
-  recordsOf,
-} from '../core/pool/read.ts';
+import { dataOf, type PoolObjects, processKey, recordsOf, runningKeys } from '../core/pool/read.ts';
 import { readProcesses } from '../core/pool/read-shared.ts';
 import type { ServerTlsChoice } from '../core/pool/server-tls.ts';
 import type { ConsoleCredential, PoolView, UserCredential } from '../core/pool/view.ts';
-import type { Fault, RawObject } from '../postgres/adapter.ts';
+import type { Fault } from '../postgres/adapter.ts';
 import type { Run } from '../runtime/controller.ts';
 import { consoleLogin } from './console-login.ts';
 import type { Context } from './context.ts';
@@ -73,13 +66,6 @@ export function usersToList(
         file.caps.some(({ name, connections }) => name === user && connections > 0),
     );
   return users.filter((user) => listed.has(user.name) || bounded(user.name));
-}
-
-/** Of the processes of a pod that run. */
-function runningKeys(pod: RawObject): string[] {
-  return numbersOf(pod)
-    .filter((process) => processAddress(pod, process) !== undefined)
-    .map((process) => processKey(pod.metadata?.uid ?? '', process));
 }
 
 /** Users that a running process would still let in, although the list has them no more. */

@@ -3,7 +3,9 @@
 // There is no script of steps. Each round looks at what is, makes the plan, and does the first kind of write that
 // the plan asks for, in the order of the ledger: allotment and grants, then files, then the rest. The round after
 // that starts from the new state. A conflict means that the view was behind: the watch wakes the pool again.
+
 import type { ConnectionPool } from '../api/resources.ts';
+import { isShared } from '../api/workload.ts';
 import { podsMeanwhile } from '../core/drain/pods.ts';
 import { viewOf } from '../core/plan-pool.ts';
 import { accessOf } from '../core/pool/access.ts';
@@ -16,7 +18,6 @@ import {
   specAccepted,
   unknown,
 } from '../core/pool/findings.ts';
-import { isShared } from '../core/pool/holder-config.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
 import { workloadOf } from '../core/pool/read-shared.ts';
 import { renderPool } from '../core/pool/render.ts';

@@ -2,7 +2,7 @@
 import type { Topology } from '../api/connection-pool.ts';
 import type { ConnectionPool } from '../api/resources.ts';
 import type { Finding } from '../core/pool/findings.ts';
-import { numbersOf, podAddress, processAddress, processKey } from '../core/pool/read.ts';
+import { podAddress, runningKeys } from '../core/pool/read.ts';
 import {
   hasLeft,
   isSameTopology,
@@ -100,11 +100,7 @@ export class Renewals {
       return renewal?.proven !== true || !isSameTopology(renewal.wanted, wanted);
     };
     return pods
-      .filter((pod) =>
-        numbersOf(pod)
-          .filter((process) => processAddress(pod, process) !== undefined)
-          .some((process) => isLeft(processKey(pod.metadata?.uid ?? '', process))),
-      )
+      .filter((pod) => runningKeys(pod).some(isLeft))
       .map(({ metadata }) => metadata?.name ?? '')
       .sort();
   }

@@ -13,7 +13,6 @@
 // replicas are written, all pods beyond them are seen to be gone, then the grant counts fewer pods.
 import type { AllotmentRecord } from '../../api/connection-budget.ts';
 import type { GrantRecord, PoolAllotment } from '../../api/connection-pool.ts';
-import type { CapEntry } from '../../engines/engine.ts';
 import { type EntrySizes, mostOf } from '../sizing/entries.ts';
 import { mostPods, replicasFor, replicasWithin } from '../sizing/most-pods.ts';
 import { takeAllotment } from './allotments.ts';
@@ -28,7 +27,7 @@ import {
   newestGeneration,
   type WorkloadState,
 } from './state.ts';
-import { targetCaps } from './targets.ts';
+import { capsOf, mapOf, targetCaps } from './targets.ts';
 
 /** What is there of the pool's one holder. */
 export interface SharedReading {
@@ -164,7 +163,7 @@ function planWith(state: BoundedState, live: boolean): BoundedPlan {
   const atGoal =
     goal.size === 0
       ? file === undefined
-      : file !== undefined && file !== 'unreadable' && isSameCaps(toMap(file.caps), goal);
+      : file !== undefined && file !== 'unreadable' && isSameCaps(mapOf(file.caps), goal);
   return {
     grants: grants === undefined ? [] : [grants],
     files: caps === undefined ? [] : [{ holder: state.name, ordinal: 0, process: 0, grant: caps }],
@@ -286,7 +285,7 @@ function mayIssue(facts: Facts): boolean {
   const least = Math.max(mostPods(running), pods.length, mostPods(target));
   if (!live && podsOf(grant) > least) return false;
   if (file === undefined) return true;
-  const now = toMap(file.caps);
+  const now = mapOf(file.caps);
   // What is to become less comes first, in every pod.
   if (!proven || isLess(goal, now)) return false;
   if (each < eachGranted(grant) && !live) return false;
@@ -305,13 +304,13 @@ function nextFile(facts: Facts): Grant | undefined {
     if (!isNew || most < entries.length) return undefined;
     // Where it was lost, the processes still have what it said.
     const caps = mostOpen(goal, pods) <= most ? goal : targetCaps(entries.length, entries);
-    return makeGrant(listOf(caps), Math.max(grant.generation, newest));
+    return makeGrant(capsOf(caps), Math.max(grant.generation, newest));
   }
   if (file === 'unreadable') {
     const caps = sum(goal.values()) <= most ? goal : targetCaps(entries.length, entries);
-    return most < entries.length ? undefined : makeGrant(listOf(caps), newest + 1);
+    return most < entries.length ? undefined : makeGrant(capsOf(caps), newest + 1);
   }
-  const now = toMap(file.caps);
+  const now = mapOf(file.caps);
   const lower = new Map(
     [...now].flatMap(([name, n]) => {
       const wanted = goal.get(name);
@@ -325,7 +324,7 @@ function nextFile(facts: Facts): Grant | undefined {
   const next = mayGrow ? granted : lower;
   if (isSameCaps(next, now)) return makeGrant(file.caps, file.generation);
   const least = mayGrow ? grant.generation : 0;
-  return makeGrant(listOf(next), Math.max(least, file.generation + 1));
+  return makeGrant(capsOf(next), Math.max(least, file.generation + 1));
 }
 
 function nextReplicas({ state, live, running, target, recorded }: Facts): number {
@@ -416,16 +415,6 @@ function isSamePlan(a: BoundedPlan, b: BoundedPlan): boolean {
   const written = ({ grants, files, epoch, replicas, mayRoll }: BoundedPlan) =>
     JSON.stringify([grants, files, epoch, replicas, mayRoll]);
   return written(a) === written(b);
-}
-
-function toMap(caps: readonly CapEntry[]): ReadonlyMap<string, number> {
-  return new Map(caps.map(({ name, connections }) => [name, connections]));
-}
-
-function listOf(caps: ReadonlyMap<string, number>): CapEntry[] {
-  return [...caps]
-    .map(([name, connections]) => ({ name, connections }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function sum(numbers: Iterable<number>): number {

@@ -1,5 +1,6 @@
 // What one running process is asked to do next, so that it follows its file.
 import type { CapAxis, CapEntry } from '../../engines/engine.ts';
+import { mapOf } from './targets.ts';
 
 export interface ProcessState {
   readonly axis: CapAxis;
@@ -30,7 +31,7 @@ export type ConsoleStep =
 export function nextConsoleStep({ axis, file, userMark, running }: ProcessState): ConsoleStep {
   const unread = userMark !== undefined && !running.userMarks.includes(userMark);
   if (running.revision !== file.revision || unread) return { kind: 'reload' };
-  const caps = new Map(file.caps.map((c) => [c.name, c.connections]));
+  const caps = mapOf(file.caps);
   const over = running.sessions.filter((s) => s.connections > (caps.get(s.name) ?? 0));
   if (over.length === 0) return { kind: 'done' };
   // PgBouncer reconnects databases, not users.

@@ -1,10 +1,9 @@
 // What the file of each holder of one pool must say now.
-import type { CapEntry } from '../../engines/engine.ts';
 import { type Grant, makeGrant } from './grant.ts';
 import { canGrow } from './grants.ts';
 import { isGone, type Situation } from './situation.ts';
 import { type HolderState, newestGeneration } from './state.ts';
-import { currentCaps, targetCaps } from './targets.ts';
+import { capsOf, currentCaps, mapOf, targetCaps } from './targets.ts';
 
 export interface PlannedFile {
   readonly holder: string;
@@ -39,20 +38,20 @@ function nextFile(holder: HolderState, situation: Situation): Grant | undefined 
     if (grant.connections < entries.length || total === 0) return undefined;
     const first = targetCaps(Math.min(total, grant.connections), entries, sizes);
     const seen = holder.pod === undefined ? undefined : holder.observation;
-    if (seen === undefined) return makeGrant(caps(first), grant.generation);
+    if (seen === undefined) return makeGrant(capsOf(first), grant.generation);
     // The file was lost under a running process, which still has its caps.
     const safe = grown(new Map(), first, holder, grant.connections);
     return safe.size === 0
       ? undefined
-      : makeGrant(caps(safe), Math.max(grant.generation, seen.generation + 1));
+      : makeGrant(capsOf(safe), Math.max(grant.generation, seen.generation + 1));
   }
   // A file that cannot be read is written anew with what the grant allows, smallest first.
-  const now = new Map(currentCaps(holder).map((c) => [c.name, c.connections]));
+  const now = mapOf(currentCaps(holder));
   if (holder.file === 'unreadable') {
     const allowed = Math.max(0, Math.min(total, grant?.connections ?? 0));
     return allowed < entries.length
       ? undefined
-      : makeGrant(caps(targetCaps(allowed, entries, sizes)), newestGeneration(holder) + 1);
+      : makeGrant(capsOf(targetCaps(allowed, entries, sizes)), newestGeneration(holder) + 1);
   }
   // A holder that is going keeps serving with its smallest caps: its clients finish.
   const floor = total === 0 ? targetCaps(entries.length, entries, sizes) : goal;
@@ -69,7 +68,7 @@ function nextFile(holder: HolderState, situation: Situation): Grant | undefined 
   const handBack = isNew && grant.connections > total;
   if (!changed && !handBack) return makeGrant(holder.file.caps, holder.file.generation);
   const generation = mayGrow || handBack ? (grant?.generation ?? 0) : holder.file.generation + 1;
-  return makeGrant(caps(next), generation);
+  return makeGrant(capsOf(next), generation);
 }
 
 /**
@@ -102,10 +101,4 @@ function grown(
     }
   }
   return next;
-}
-
-function caps(map: ReadonlyMap<string, number>): CapEntry[] {
-  return [...map]
-    .map(([name, connections]) => ({ name, connections }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -28,7 +28,7 @@ import {
   newestGeneration,
   type WorkloadState,
 } from './state.ts';
-import { currentCaps, isAtTarget } from './targets.ts';
+import { currentCaps, isAtTarget, mapOf } from './targets.ts';
 
 export type { PoolState } from './situation.ts';
 
@@ -215,7 +215,7 @@ function isLowering(
       return grant === undefined && unused && target(h) === 0;
     }
     if (grant === undefined || h.file === 'unreadable') return true;
-    const caps = new Map(grant.caps.map((c) => [c.name, c.connections]));
+    const caps = mapOf(grant.caps);
     return currentCaps(h).some((c) => (caps.get(c.name) ?? 0) < c.connections);
   });
 }

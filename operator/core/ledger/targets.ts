@@ -24,6 +24,18 @@ export function targetCaps(
   return new Map(entries.map((name) => [name, shares.get(name) ?? 0]));
 }
 
+/** Connections by entry. */
+export function mapOf(caps: readonly CapEntry[]): Map<string, number> {
+  return new Map(caps.map(({ name, connections }) => [name, connections]));
+}
+
+/** In the order of their names. */
+export function capsOf(map: ReadonlyMap<string, number>): CapEntry[] {
+  return [...map]
+    .map(([name, connections]) => ({ name, connections }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 export function currentCaps(holder: HolderState): readonly CapEntry[] {
   return holder.file === undefined || holder.file === 'unreadable' ? [] : holder.file.caps;
 }

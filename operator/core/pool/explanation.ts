@@ -1,5 +1,6 @@
 // The sentence that says how a pool's size came about: `8 cores × 2 + 1 = 17; 2 pools share it 1:1, 8 here;
 // 2 pooler pods, 4 each`. It says what decided, in the order of the computation, and nothing else.
+import { isShared } from '../../api/workload.ts';
 import { entrySizes, isSessionPool, poolMax } from '../sizing/entries.ts';
 import { mostPods } from '../sizing/most-pods.ts';
 import { ASKED, isAsked } from '../sizing/observed.ts';
@@ -111,7 +112,7 @@ export function explanationOf(
       : {}),
     podsAsked: spec.pooler.replicas,
     perPod,
-    ...(spec.pooler.workload === 'Deployment' ? { podsAtOnce: mostPods(perPod.length) } : {}),
+    ...(isShared(spec) ? { podsAtOnce: mostPods(perPod.length) } : {}),
     processesAsked: processesOf(spec),
     processes: fleetOf(share, spec, pool.entries).processes,
     axis,
@@ -234,7 +235,6 @@ function podsOfDeployment(input: ExplanationInput, atOnce: number): string {
   return `${counted(perPod.length, 'pooler pod')} of a Deployment${fewer}, at most ${atOnce} at once, ${each} each${things}${how}`;
 }
 
-/** `4 each`, `5 and 4`, `2 with 4 and 3 with 3`. The first pods have one more where it does not come out even. */
 /** `4 each`, `5 and 4`, `2 with 4 and 3 with 3`. The first have one more where it does not come out even. */
 function sizes(perPod: readonly number[]): string {
   const [first] = perPod;

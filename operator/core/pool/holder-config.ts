@@ -1,4 +1,5 @@
 // What one holder's file is to say, in the engine's terms: from the pool and the holder's grant.
+import { isShared } from '../../api/workload.ts';
 import type { DatabaseEntry, HolderConfig, Peer, UserEntry } from '../../engines/engine.ts';
 import { processClients } from '../clients/limit.ts';
 import { processesOf } from '../sizing/size-server.ts';
@@ -148,8 +149,4 @@ export function holderIdentity(
 /** The one holder of a pool whose pods all read the same file. */
 export function sharedIdentity(pool: string): Omit<HolderView, 'grant' | 'olderEpochs'> {
   return { name: sharedHolder(pool), pod: '', ordinal: 0, process: 0 };
-}
-
-export function isShared({ pooler }: Pick<PoolView['spec'], 'pooler'>): boolean {
-  return pooler.workload === 'Deployment';
 }

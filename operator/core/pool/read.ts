@@ -1,6 +1,8 @@
 // From raw objects of one pool to the ledger's picture of its holders. Total: whatever an object says,
 // the answer is a state, because it may have been edited by hand.
+
 import type { GrantRecord } from '../../api/connection-pool.ts';
+import type { PoolerWorkload } from '../../api/workload.ts';
 import type { CapAxis, Engine, Observation as EngineObservation } from '../../engines/engine.ts';
 import type { RawObject } from '../../postgres/adapter.ts';
 import type {
@@ -37,7 +39,7 @@ export interface PoolObjects {
   readonly configMap?: RawObject | undefined;
   readonly statefulSet?: RawObject | undefined;
   /** That of the spec; absent: StatefulSet. */
-  readonly workload?: 'StatefulSet' | 'Deployment';
+  readonly workload?: PoolerWorkload;
   /** Instead of the StatefulSet, with `pooler.workload: Deployment`. */
   readonly deployment?: RawObject | undefined;
   /** Pods of this very pool (by uid), in any phase. */
@@ -192,15 +194,26 @@ export function processKey(podUid: string, process: number): string {
   return process === 0 ? podUid : `${podUid}/${process}`;
 }
 
+/** `processKey` of a process of the pod. */
+export function keyOfProcess(pod: RawObject, process: number): string {
+  return processKey(pod.metadata?.uid ?? '', process);
+}
+
 /** The processes of a pod, as numbers. */
 export function numbersOf(pod: RawObject): number[] {
   return Array.from({ length: processesOfPod(pod) }, (_, process) => process);
 }
 
+/** Of the processes of a pod that run, `keyOfProcess`. */
+export function runningKeys(pod: RawObject): string[] {
+  return numbersOf(pod)
+    .filter((process) => processAddress(pod, process) !== undefined)
+    .map((process) => keyOfProcess(pod, process));
+}
+
 /** Of all processes of a pod; undefined stands for one that was not asked. */
 export function recordsOf<R>(records: ReadonlyMap<string, R>, pod: RawObject): (R | undefined)[] {
-  const { uid = '' } = pod.metadata ?? {};
-  return numbersOf(pod).map((process) => records.get(processKey(uid, process)));
+  return numbersOf(pod).map((process) => records.get(keyOfProcess(pod, process)));
 }
 
 /** Where the console of one of its processes is; the others of the pod answer there too. */

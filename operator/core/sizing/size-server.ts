@@ -1,7 +1,9 @@
 // From what was found of a Postgres and what its pools ask for to the share of each pool.
+
 import type { ConnectionBudgetSpec } from '../../api/connection-budget.ts';
 import type { ConnectionPoolSpec, PoolSizing } from '../../api/connection-pool.ts';
 import { formatMilli, milliOf } from '../../api/quantity.ts';
+import { isShared, podsAtOnce } from '../../api/workload.ts';
 import type { ServerFacts } from '../../postgres/adapter.ts';
 import { isSessionPool, poolMax } from './entries.ts';
 import { mostPods, replicasFor } from './most-pods.ts';
@@ -99,15 +101,13 @@ export function sizeServer(
 }
 
 /** Of a Deployment every pod that there can be at once counts, because all read one file. */
-function podsOf({ pooler }: ConnectionPoolSpec): { pods: number; leastPods?: number } {
-  return pooler.workload === 'Deployment'
-    ? { pods: mostPods(pooler.replicas), leastPods: mostPods(1) }
-    : { pods: pooler.replicas };
+function podsOf({ pooler: { workload, replicas } }: ConnectionPoolSpec) {
+  return { pods: podsAtOnce(workload, replicas), leastPods: podsAtOnce(workload, 1) };
 }
 
 /** Pods that the pool can have with its share, and the connections of each, by ordinal. */
 export function podSizes(share: number, spec: ConnectionPoolSpec, entries: number): number[] {
-  if (spec.pooler.workload === 'Deployment') {
+  if (isShared(spec)) {
     const replicas = replicasFor(share, spec.pooler.replicas, entries);
     const each = Math.floor(share / Math.max(1, mostPods(replicas)));
     return Array.from({ length: replicas }, () => each);

@@ -1,7 +1,8 @@
 // The ConfigMap with one file for each holder. It says what may be opened, so it is written by a path of
 // its own, against the resourceVersion that was read. It holds no secret.
+import { isShared } from '../../../api/workload.ts';
 import type { Engine } from '../../../engines/engine.ts';
-import { holderConfig, isShared } from '../holder-config.ts';
+import { holderConfig } from '../holder-config.ts';
 import { EPOCH_ANNOTATION } from '../labels.ts';
 import { type Manifest, metadataOf, sortedKeys } from '../manifest.ts';
 import { fileKey, namesOf, SHARED_PATH_EPOCH } from '../names.ts';

@@ -1,5 +1,5 @@
 // A container of a pooler pod: one for each process. Any image with PgBouncer in its PATH does; there is no shell in play.
-import { isShared } from '../holder-config.ts';
+import { isShared } from '../../../api/workload.ts';
 import { fileKey, holderName, SHARED_PATH_EPOCH, sharedHolder } from '../names.ts';
 import {
   CONFIG_DIRECTORY,

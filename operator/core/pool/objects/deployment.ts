@@ -1,6 +1,6 @@
 // The Deployment of the pooler pods, where the pool asks for one: a pod that is lost is replaced at once, and all pods
 // read the same file.
-import { isShared } from '../holder-config.ts';
+import { isShared } from '../../../api/workload.ts';
 import { EPOCH_ANNOTATION, selectorOf, TEMPLATE_ANNOTATION } from '../labels.ts';
 import { type Json, type Manifest, metadataOf } from '../manifest.ts';
 import { namesOf } from '../names.ts';

@@ -1,5 +1,5 @@
 // The headless Service that gives each pod its DNS name, for peers and for the operator's console.
-import { isShared } from '../holder-config.ts';
+import { isShared } from '../../../api/workload.ts';
 import { selectorOf } from '../labels.ts';
 import { type Manifest, metadataOf } from '../manifest.ts';
 import { namesOf } from '../names.ts';

@@ -1,5 +1,5 @@
 // The Service that applications connect to: it has the name of the pool.
-import { isShared } from '../holder-config.ts';
+import { isShared } from '../../../api/workload.ts';
 import { SERVING_LABEL, selectorOf } from '../labels.ts';
 import { type Manifest, metadataOf, sortedKeys } from '../manifest.ts';
 import { namesOf } from '../names.ts';

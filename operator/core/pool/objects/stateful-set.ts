@@ -1,7 +1,7 @@
 // The StatefulSet of the pooler pods. Its pods have stable names, because a grant is held by name.
 
 import { hash } from 'node:crypto';
-import { isShared } from '../holder-config.ts';
+import { isShared } from '../../../api/workload.ts';
 import { SERVING_LABEL, selectorOf, TEMPLATE_ANNOTATION } from '../labels.ts';
 import { canonical, type Json, type Manifest, metadataOf, sortedKeys } from '../manifest.ts';
 import { fileKey, namesOf } from '../names.ts';
