@@ -171,21 +171,27 @@ test('scaled to 0 and back, by the scale subresource', async () => {
   );
 });
 
+/** Deletes as many pods, one after the other; each is held by a finalizer, as one whose clients stay. Their names. */
+async function endingPods(namespace: string, count: number): Promise<string[]> {
+  const held: string[] = [];
+  while (held.length < count) {
+    const pod = await eventually('a pod that is to stay', async () =>
+      (await podsOf(namespace)).find(({ metadata }) => metadata.deletionTimestamp === undefined),
+    );
+    const { name } = pod.metadata;
+    held.push(name);
+    const metadata = { finalizers: ['test.example.com/held'] };
+    await room.client.patch(pods, { namespace, name }, { metadata });
+    await room.client.delete(pods, { namespace, name });
+  }
+  return held;
+}
+
 test('pods that are ending and more than were counted on are said, until they are gone', async () => {
   const namespace = 'more-d';
   await furnish(room.client, namespace, { pooler: { ...pooler, replicas: 1 } });
   await granted(namespace, 9, 3);
-  const held: string[] = [];
-  // Each is held by a finalizer, as a pod whose clients stay.
-  for (let n = 0; n < 3; n++) {
-    const pod = await eventually('a pod that is to stay', async () =>
-      (await podsOf(namespace)).find(({ metadata }) => metadata.deletionTimestamp === undefined),
-    );
-    held.push(pod.metadata.name);
-    const ref = { namespace, name: pod.metadata.name };
-    await room.client.patch(pods, ref, { metadata: { finalizers: ['test.example.com/held'] } });
-    await room.client.delete(pods, ref);
-  }
+  const held = await endingPods(namespace, 3);
   const why = await condition(room.client, namespace, 'WithinBudget', 'False', 'MorePods');
   assert.match(
     why,
@@ -201,16 +207,7 @@ test('a new template waits while pods are ending, and then rolls', async () => {
   const namespace = 'roll-d';
   await furnish(room.client, namespace, { pooler: { ...pooler, replicas: 1 } });
   await granted(namespace, 9, 3);
-  const held: string[] = [];
-  for (let n = 0; n < 2; n++) {
-    const pod = await eventually('a pod that is to stay', async () =>
-      (await podsOf(namespace)).find(({ metadata }) => metadata.deletionTimestamp === undefined),
-    );
-    held.push(pod.metadata.name);
-    const ref = { namespace, name: pod.metadata.name };
-    await room.client.patch(pods, ref, { metadata: { finalizers: ['test.example.com/held'] } });
-    await room.client.delete(pods, ref);
-  }
+  const held = await endingPods(namespace, 2);
   await eventually(
     'three pods',
     async () => ({ ...(await readPool(namespace)), items: await podsOf(namespace) }) as never,

@@ -1,12 +1,10 @@
 // Cancel requests that come to another process than their query, as a Service leads them to any pod.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import type { Peer } from '../../operator/engines/engine.ts';
-import { sendCancel } from '../cluster/cancel.ts';
 import { type Postgres, startPostgres } from '../cluster/processes.ts';
-import { eventually, holderConfig, type Pooler, startPooler } from './pooler.ts';
+import { holderConfig, type Pooler, startPooler } from './pooler.ts';
+import { startSleepers } from './sleepers.ts';
 
 const web = { name: 'web', secret: 'w' };
 let postgres: Postgres;
@@ -38,32 +36,8 @@ after(async () => {
 
 /** How many of `count` queries at one process end when they are cancelled at the other, a cancel each `gapMs`. */
 async function cancelled(count: number, gapMs: number): Promise<number> {
-  const login = { host: '127.0.0.1', user: web.name, password: web.secret, database: 'a' };
-  const clients = Array.from({ length: count }, () => new pg.Client({ ...login, port: far.port }));
-  await Promise.all(clients.map((one) => one.connect()));
-  const results = clients.map((one) =>
-    one.query('select pg_sleep(6)').then(
-      () => 'slept',
-      (error: { code?: string }) => error.code ?? String(error),
-    ),
-  );
-  await eventually(
-    'all queries run',
-    async () => {
-      const [row] = await postgres.query(
-        "select count(*)::int as n from pg_stat_activity where state = 'active' and query like '%pg_sleep%' and usename = 'web'",
-      );
-      return row?.n;
-    },
-    (running) => running === count,
-  );
-  const sent: Promise<unknown>[] = [];
-  for (const one of clients) {
-    sent.push(sendCancel(one, { host: '127.0.0.1', port: near.port }));
-    if (gapMs > 0) await sleep(gapMs);
-  }
-  const codes = await Promise.all(results);
-  await Promise.all([...sent, ...clients.map((one) => one.end())]);
+  const sleepers = await startSleepers(postgres, web, { port: far.port, count, seconds: 6 });
+  const codes = await sleepers.cancelAt(near.port, gapMs);
   return codes.filter((code) => code === '57014').length;
 }
 

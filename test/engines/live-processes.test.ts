@@ -3,15 +3,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { peerIdOf, socketOf } from '../../operator/core/pool/names.ts';
 import { ConsoleError, type HolderConfig, type Peer } from '../../operator/engines/engine.ts';
 import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
 import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
-import { sendCancel } from '../cluster/cancel.ts';
 import { type Postgres, reservePort, startPostgres } from '../cluster/processes.ts';
-import { eventually, holderConfig, type Pooler, startPooler } from './pooler.ts';
+import { holderConfig, type Pooler, startPooler } from './pooler.ts';
+import { startSleepers } from './sleepers.ts';
 
 const web = { name: 'web', secret: 'w' };
 const POD_PORTS: number[] = [];
@@ -121,39 +119,14 @@ test('a process is reached although its sibling hangs', async () => {
 
 /** Queries at both processes of one pod, each cancelled by a request that comes to the other pod's port. */
 async function cancelled(count: number, from: number, to: number): Promise<[string[], number[]]> {
-  const login = { host: '127.0.0.1', user: web.name, password: web.secret, database: 'a' };
   const port = POD_PORTS[to] ?? 0;
-  const clients = Array.from({ length: count }, () => new pg.Client({ ...login, port }));
-  await Promise.all(clients.map((one) => one.connect()));
-  const results = clients.map((one) =>
-    one.query('select pg_sleep(8)').then(
-      () => 'slept',
-      (error: { code?: string }) => error.code ?? String(error),
-    ),
-  );
-  await eventually(
-    'all queries run',
-    async () => {
-      const [row] = await postgres.query(
-        "select count(*)::int as n from pg_stat_activity where state = 'active' and query like '%pg_sleep%' and usename = 'web'",
-      );
-      return row?.n;
-    },
-    (running) => running === count,
-  );
+  const sleepers = await startSleepers(postgres, web, { port, count, seconds: 8 });
   const spread: number[] = [];
   for (const process of [0, 1]) {
     const { clients: there } = await admin.observe(poolerAt(to, process).address);
     spread.push(there.active + there.waiting);
   }
-  const sent: Promise<unknown>[] = [];
-  for (const one of clients) {
-    sent.push(sendCancel(one, { host: '127.0.0.1', port: POD_PORTS[from] ?? 0 }));
-    await sleep(100);
-  }
-  const codes = await Promise.all(results);
-  await Promise.all([...sent, ...clients.map((one) => one.end())]);
-  return [codes, spread];
+  return [await sleepers.cancelAt(POD_PORTS[from] ?? 0, 100), spread];
 }
 
 /** So many that all of them at one process are one in some hundreds, and then the test says so. */

@@ -20,6 +20,7 @@ import {
   hostOf,
   keyOfFile,
   names,
+  noRenewals,
   object,
   pod,
   podKey,
@@ -70,7 +71,7 @@ function poolOf(poolers: readonly (Pooler | undefined)[]) {
     console: asker,
     onChange: () => undefined,
     onLook: () => undefined,
-    renewals: { look: () => undefined, told: () => undefined, forget: () => undefined },
+    renewals: noRenewals,
     turns: new Turns(),
   });
   const log = createLog('silent');

@@ -16,7 +16,7 @@ import { createLog } from '../../operator/runtime/log.ts';
 import { Turns } from '../../operator/runtime/turns.ts';
 import { type Postgres, startPostgres } from '../cluster/processes.ts';
 import { eventually, holderConfig, type Pooler, startPooler } from '../engines/pooler.ts';
-import { addressIn, hostOf, object, pod, put, worldOf } from './stores.ts';
+import { addressIn, hostOf, noRenewals, object, pod, put, worldOf } from './stores.ts';
 
 const web = { name: 'web', secret: 'w' };
 let postgres: Postgres;
@@ -83,7 +83,7 @@ async function drained(
     console: asker,
     onChange: () => undefined,
     onLook: () => undefined,
-    renewals: { look: () => undefined, told: () => undefined, forget: () => undefined },
+    renewals: noRenewals,
     turns,
   });
   const asking = new Controller({

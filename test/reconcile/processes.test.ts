@@ -22,6 +22,7 @@ import {
   hostOf,
   identity,
   names,
+  noRenewals,
   object,
   podKey,
   podName,
@@ -115,7 +116,7 @@ function operatorOf(drainingSince?: string) {
     console: asker,
     onChange: () => undefined,
     onLook: () => undefined,
-    renewals: { look: () => undefined, told: () => undefined, forget: () => undefined },
+    renewals: noRenewals,
     turns,
   });
   const drains = new Drains({

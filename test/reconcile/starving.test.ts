@@ -24,6 +24,7 @@ import {
   startLoad,
   startPooler,
 } from '../engines/pooler.ts';
+import { noRenewals } from './stores.ts';
 
 const web = { name: 'web', secret: 'w' };
 let postgres: Postgres;
@@ -89,7 +90,7 @@ function consolesOf(pooler: Pooler) {
     console: asker,
     onChange: () => undefined,
     onLook: () => undefined,
-    renewals: { look: () => undefined, told: () => undefined, forget: () => undefined },
+    renewals: noRenewals,
     turns: new Turns(),
   });
   return {

@@ -71,3 +71,10 @@ export function worldOf(pods: readonly KubeObject[]): World {
   ]);
   return world;
 }
+
+/** No replica was ever promoted. */
+export const noRenewals = {
+  look: () => undefined,
+  told: () => undefined,
+  forget: () => undefined,
+};
