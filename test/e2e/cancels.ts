@@ -41,14 +41,19 @@ export class Cancels {
   /** Over when the last cancel has been passed on. */
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** No worker waits for anything any more. */
+  #over = false;
   readonly #done: Promise<unknown>;
 
   constructor(scene: Scene, pool: string, workers: number) {
     this.#scene = scene;
     this.#pool = pool;
-    const all = Array.from({ length: workers }, (_, index) => this.#work(index));
+    const all = Promise.all(Array.from({ length: workers }, (_, index) => this.#work(index)));
+    const ended = all.finally(() => {
+      this.#over = true;
+    });
     const looks = [this.#lookAtPods(), this.#lookAtQueries()];
-    this.#done = Promise.all([...all, ...looks]);
+    this.#done = Promise.all([ended, ...looks]);
     // It is told by `stop`.
     this.#done.catch(() => undefined);
     scene.onRemove(() => this.stop());
@@ -147,7 +152,7 @@ export class Cancels {
 
   async #lookAtPods(): Promise<void> {
     const labelSelector = `${POOL_LABEL}=${this.#pool}`;
-    while (!this.#stopped) {
+    while (!this.#over) {
       const { items } = await client.list(podType, {
         namespace: this.#scene.namespace,
         labelSelector,
@@ -166,7 +171,7 @@ export class Cancels {
     server.on('error', () => undefined);
     await server.connect();
     try {
-      while (!this.#stopped) {
+      while (!this.#over) {
         const { rows } = await server.query<{ mark: string; host: string }>(
           `SELECT substring(query from '/[*] (cancel-[0-9]+-[0-9]+) [*]/$') AS mark, host(client_addr) AS host
             FROM pg_stat_activity WHERE usename = 'app' AND state = 'active'`,
