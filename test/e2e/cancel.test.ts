@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { sendCancel } from '../cluster/cancel.ts';
-import { kubectl, psql } from '../cluster/e2e.ts';
+import { kubectl, list, psql, type Resource } from '../cluster/e2e.ts';
 import { sleep, until } from '../cluster/run.ts';
 import { Cancels } from './cancels.ts';
 import { takeCluster } from './operator.ts';
@@ -57,6 +57,16 @@ async function cancelAt(scene: Scene, pod: string, other: string): Promise<strin
   }
 }
 
+/** Where the names of the pods lead to. */
+async function addressesOf({ namespace }: Scene): Promise<string[]> {
+  const slices = await list<Resource & { endpoints?: { addresses: string[] }[] }>(
+    'endpointslices',
+    namespace,
+    'kubernetes.io/service-name=shop-pooler',
+  );
+  return slices.flatMap(({ endpoints = [] }) => endpoints.flatMap(({ addresses }) => addresses));
+}
+
 describe('cancels', { concurrency: 2 }, () => {
   test(
     `${WANTED} cancels through the Service arrive, while pods are added, drained and deleted by hand`,
@@ -95,7 +105,9 @@ describe('cancels', { concurrency: 2 }, () => {
       await until('its successor answers', 60, async () => {
         const pod = (await scene.pods('shop'))[1];
         if (pod === undefined || pod.metadata.uid === before) return false;
-        return psql(scene.loginAt('shop', 'shop-pooler-1'), 'SELECT 1');
+        await psql(scene.loginAt('shop', 'shop-pooler-1'), 'SELECT 1');
+        // Kubernetes takes seconds now and then until its DNS leads to the new address; from then on it is ours.
+        return (await addressesOf(scene)).includes(pod.status?.podIP ?? '');
       });
       assert.equal(await cancelAt(scene, 'shop-pooler-1', 'shop-pooler-0'), '57014');
     }),
