@@ -74,11 +74,14 @@ export interface ObservedPool {
  * Server connections, counted one by one in every state, login included. Sockets that carry a cancel
  * request are apart: they end within a round trip and take no session of the server.
  */
-export interface ObservedSessions {
-  readonly total: number;
+export interface ObservedSessions extends SessionCounts {
   readonly cancelling: number;
-  /** Of the total: those that end as soon as they are released, since a reconnect. Absent: not told. */
-  readonly closing?: number;
+  /** Of these: those that end as soon as they are released, since a reconnect. Absent: not told. */
+  readonly closing?: SessionCounts;
+}
+
+export interface SessionCounts {
+  readonly total: number;
   readonly byDatabase: Readonly<Record<string, number>>;
   readonly byUser: Readonly<Record<string, number>>;
 }

@@ -2,7 +2,11 @@
 // observer like a watch: what they say wakes the pool, and the next plan is made from there.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drainingSince, isReady } from '../core/drain/read-pod.ts';
-import { type ConsoleStep, nextConsoleStep } from '../core/ledger/console-step.ts';
+import {
+  type ConsoleStep,
+  type HeldSessions,
+  nextConsoleStep,
+} from '../core/ledger/console-step.ts';
 import { heldInWords } from '../core/ledger/held.ts';
 import {
   type Asking,
@@ -212,6 +216,8 @@ export class Consoles {
         } else if (step.kind === 'reload') {
           await this.#touchOnce(live, process, `${files?.generation}`, run);
           await asker.reload(address);
+        } else if (step.kind === 'wait') {
+          // Told already: to be told again would do nothing for what is left, and meet logins.
         } else if (step.databases === 'all') {
           await asker.reconnect(address);
         } else {
@@ -310,7 +316,7 @@ export class Consoles {
       follows: step.kind === 'done',
       // Until a whole run has shown something else.
       ...(step.kind === 'reload' && failure !== undefined ? { failure } : {}),
-      ...(step.kind === 'reconnect' && held !== undefined ? { held } : {}),
+      ...(isShrinking(step) && held !== undefined ? { held } : {}),
     });
     this.#options.onLook(key, id, observation, Date.now());
     const pauseStep = nextPauseStep(
@@ -440,10 +446,14 @@ function isAskable(pod: KubeObject, process: number): boolean {
   return pod.metadata.deletionTimestamp === undefined && processAddress(pod, process) !== undefined;
 }
 
-function sessionsOf(observation: Observation, axis: 'database' | 'user') {
-  const { byDatabase, byUser } = observation.sessions;
-  return Object.entries(axis === 'database' ? byDatabase : byUser).map(([name, connections]) => ({
+/** It has read its file, and holds more than that says. */
+const isShrinking = ({ kind }: ConsoleStep): boolean => kind === 'reconnect' || kind === 'wait';
+
+function sessionsOf({ sessions }: Observation, axis: CapAxis): HeldSessions[] {
+  const by = axis === 'database' ? 'byDatabase' : 'byUser';
+  return Object.entries(sessions[by]).map(([name, connections]) => ({
     name,
     connections,
+    closing: sessions.closing?.[by][name] ?? 0,
   }));
 }

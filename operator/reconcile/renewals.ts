@@ -52,7 +52,7 @@ export class Renewals {
       before !== undefined && isSameTopology(before.wanted, wanted)
         ? before
         : { wanted, since: now, proven: false };
-    const step = nextRenewal(renewal, sessions.closing ?? 0, now);
+    const step = nextRenewal(renewal, sessions.closing?.total ?? 0, now);
     // It did what it was told, as far as it knows; nothing is given on its word.
     if (step === 'proven' && this.#known.engine.tooOld(version)) return undefined;
     this.#byProcess.set(id, { ...renewal, proven: step === 'proven' });

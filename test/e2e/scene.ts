@@ -116,7 +116,14 @@ export class Scene {
     await apply(object);
     if (!wait) return;
     await this.ready(name);
-    // kube-proxy needs a moment to lead the Service's address to a pod that has become ready.
+    await this.answers(name);
+  }
+
+  /**
+   * Waits until a question through the pool's Service is answered. kube-proxy needs a moment to lead its address to a pod
+   * that has become ready, and a new Service's address one to reach everybody who knew the old one's.
+   */
+  async answers(name: string): Promise<void> {
     const { namespace } = this;
     await waitFor('the Service answers', () => psql(this.login(name), 'SELECT 1'), { namespace });
   }

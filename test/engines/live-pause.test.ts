@@ -7,14 +7,7 @@ import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
 import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
 import { type Postgres, startPostgres } from '../cluster/processes.ts';
 import { sleep } from '../cluster/run.ts';
-import {
-  eventually,
-  holderConfig,
-  lossesIn,
-  type Pooler,
-  startLoad,
-  startPooler,
-} from './pooler.ts';
+import { eventually, holderConfig, type Pooler, startLoad, startPooler } from './pooler.ts';
 
 const web = { name: 'web', secret: 'hunter2' };
 let postgres: Postgres;
@@ -156,7 +149,7 @@ test('many of them at once end in what came last, and none hangs', async () => {
     (now) => now > done + 20,
   );
   await load.stop();
-  assert.deepEqual(lossesIn(load.errors), []);
+  assert.deepEqual(load.errors, []);
 });
 
 test('a pause of one database, by hand, is ended too', async () => {

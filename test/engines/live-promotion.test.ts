@@ -80,7 +80,7 @@ test('after a promotion the old sessions leave the new primary, and the proof co
     let now = Date.now();
     let renewal: Renewal = { wanted: { primary: 'b', replicas: 1 }, since: now, proven: false };
     const look = async () => {
-      const step = nextRenewal(renewal, (await pooler.observe()).sessions.closing ?? 0, now);
+      const step = nextRenewal(renewal, (await pooler.observe()).sessions.closing?.total ?? 0, now);
       if (step === 'reconnect') {
         await pooler.reconnect();
         renewal = { ...renewal, toldAt: now };

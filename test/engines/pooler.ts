@@ -259,16 +259,6 @@ export async function startLoad(options: {
   };
 }
 
-/**
- * Errors but for PgBouncer's own word where a RECONNECT or a PAUSE met a login to the server that was under way: it ends
- * that login, and for server_login_retry (1 s) tells whoever asks next and has no other connection. Nothing of theirs ran.
- */
-export function lossesIn(errors: readonly string[]): string[] {
-  const spoken =
-    /cached error: (pause mode|connect string changed|.*RECONNECT).*\(server_login_retry\)/i;
-  return errors.filter((error) => !spoken.test(error));
-}
-
 /** What Postgres itself counts: backends of clients, by a column of pg_stat_activity. */
 export async function backends(
   postgres: Postgres,

@@ -18,7 +18,6 @@ import { type Postgres, startPostgres } from '../cluster/processes.ts';
 import {
   eventually,
   holderConfig,
-  lossesIn,
   type Pooler,
   startLoad,
   startPooler,
@@ -187,7 +186,7 @@ test('who starves is found, and room for as many as want connections is asked fo
     } finally {
       await Promise.all([first.stop(), late.stop()]);
     }
-    assert.deepEqual(lossesIn([...first.errors, ...late.errors]), []);
+    assert.deepEqual([...first.errors, ...late.errors], []);
   });
 });
 

@@ -13,8 +13,14 @@ export interface ProcessState {
     /** Its mark; undefined where it shows none of ours. */
     readonly revision: string | undefined;
     readonly userMarks: readonly string[];
-    readonly sessions: readonly CapEntry[];
+    readonly sessions: readonly HeldSessions[];
   };
+}
+
+/** Connections to the server of one entry. */
+export interface HeldSessions extends CapEntry {
+  /** Of these: those that end as soon as they are released, since a reconnect. */
+  readonly closing: number;
 }
 
 export type ConsoleStep =
@@ -22,6 +28,8 @@ export type ConsoleStep =
   | { readonly kind: 'reload' }
   /** It holds more than its file says: its connections are closed as they are released. */
   | { readonly kind: 'reconnect'; readonly databases: 'all' | readonly string[] }
+  /** It does, and has been told: what is too many ends by itself. */
+  | { readonly kind: 'wait' }
   | { readonly kind: 'done' };
 
 /**
@@ -34,6 +42,11 @@ export function nextConsoleStep({ axis, file, userMark, running }: ProcessState)
   const caps = mapOf(file.caps);
   const over = running.sessions.filter((s) => s.connections > (caps.get(s.name) ?? 0));
   if (over.length === 0) return { kind: 'done' };
+  const untold = over.filter((s) => s.connections - s.closing > (caps.get(s.name) ?? 0));
+  if (untold.length === 0) return { kind: 'wait' };
   // PgBouncer reconnects databases, not users.
-  return { kind: 'reconnect', databases: axis === 'user' ? 'all' : over.map((s) => s.name).sort() };
+  return {
+    kind: 'reconnect',
+    databases: axis === 'user' ? 'all' : untold.map((s) => s.name).sort(),
+  };
 }

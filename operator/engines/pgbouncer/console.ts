@@ -18,6 +18,7 @@ import {
 } from '../engine.ts';
 import { readClients } from './clients.ts';
 import { type Ask, type Row, withConnection } from './connection.ts';
+import { untilNoLogin } from './logins.ts';
 import { isUserMark, parseMark } from './mark.ts';
 
 export const console: Console = {
@@ -51,7 +52,10 @@ async function reload(address: ConsoleAddress): Promise<void> {
 
 async function reconnect(address: ConsoleAddress, database?: string): Promise<void> {
   const name = database === undefined ? '' : ` ${quoted(database)}`;
-  await withConsole(address, (ask) => ask(`RECONNECT${name}`));
+  await withConsole(address, async (ask) => {
+    await untilNoLogin(ask, database);
+    await ask(`RECONNECT${name}`);
+  });
 }
 
 /** PAUSE answers when the last transaction has ended; it has begun long before. */
@@ -61,6 +65,7 @@ async function pause(address: ConsoleAddress): Promise<void> {
 
 async function beginPause(ask: Ask): Promise<void> {
   if (await isPaused(ask)) return;
+  await untilNoLogin(ask);
   await Promise.race([ask('PAUSE'), sleep(pauseMs)]);
 }
 
@@ -154,7 +159,10 @@ async function pauseDatabase(
   address: ConsoleAddress,
 ): Promise<boolean> {
   let refused: unknown;
-  withConsole(address, (other) => other(`PAUSE ${quoted(database)}`)).catch((error: unknown) => {
+  withConsole(address, async (other) => {
+    await untilNoLogin(other, database);
+    await other(`PAUSE ${quoted(database)}`);
+  }).catch((error: unknown) => {
     refused ??= error;
   });
   while (!(await isHeld(ask, database))) {
@@ -327,18 +335,28 @@ function readPool(row: Row): ObservedPool {
 
 /** Each row is one socket to Postgres, from the first packet of its login to its close. */
 function countSessions(servers: readonly Row[]): ObservedSessions {
-  const byDatabase: Record<string, number> = Object.create(null);
-  const byUser: Record<string, number> = Object.create(null);
   const sessions = servers.filter((row) => text(row, 'state') !== 'active_cancel');
-  for (const row of sessions) {
-    const database = text(row, 'database');
-    const user = text(row, 'user');
-    byDatabase[database] = (byDatabase[database] ?? 0) + 1;
-    byUser[user] = (byUser[user] ?? 0) + 1;
+  const closing = sessions.filter((row) => text(row, 'close_needed') !== '0');
+  return {
+    total: sessions.length,
+    cancelling: servers.length - sessions.length,
+    byDatabase: countBy(sessions, 'database'),
+    byUser: countBy(sessions, 'user'),
+    closing: {
+      total: closing.length,
+      byDatabase: countBy(closing, 'database'),
+      byUser: countBy(closing, 'user'),
+    },
+  };
+}
+
+function countBy(rows: readonly Row[], column: string): Record<string, number> {
+  const counts: Record<string, number> = Object.create(null);
+  for (const row of rows) {
+    const name = text(row, column);
+    counts[name] = (counts[name] ?? 0) + 1;
   }
-  const cancelling = servers.length - sessions.length;
-  const closing = sessions.filter((row) => text(row, 'close_needed') !== '0').length;
-  return { total: sessions.length, cancelling, closing, byDatabase, byUser };
+  return counts;
 }
 
 function text(row: Row, column: string): string {

@@ -12,9 +12,12 @@ const caps = [
   { name: 'b', connections: 3 },
 ];
 const sessions = (a: number, b: number) => [
-  { name: 'a', connections: a },
-  { name: 'b', connections: b },
+  { name: 'a', connections: a, closing: 0 },
+  { name: 'b', connections: b, closing: 0 },
 ];
+/** Of which so many of b end as soon as they are released. */
+const closing = (a: number, b: number, ofB: number) =>
+  sessions(a, b).map((one) => ({ ...one, closing: one.name === 'b' ? ofB : 0 }));
 type Running = Partial<ProcessState['running']>;
 
 const steps: Readonly<Record<string, readonly [Running, ConsoleStep, ProcessState['axis']?]>> = {
@@ -35,8 +38,25 @@ const steps: Readonly<Record<string, readonly [Running, ConsoleStep, ProcessStat
     { kind: 'reconnect', databases: ['b'] },
   ],
   'it holds something of an entry that left its file': [
-    { sessions: [...sessions(1, 1), { name: 'gone', connections: 1 }] },
+    { sessions: [...sessions(1, 1), { name: 'gone', connections: 1, closing: 0 }] },
     { kind: 'reconnect', databases: ['gone'] },
+  ],
+  'what it holds too much of ends by itself: to be told again would only meet logins': [
+    { sessions: closing(2, 5, 2) },
+    { kind: 'wait' },
+  ],
+  'it has opened more than its cap since it was told': [
+    { sessions: closing(2, 5, 1) },
+    { kind: 'reconnect', databases: ['b'] },
+  ],
+  'one entry was told, another was not': [
+    { sessions: closing(3, 5, 2) },
+    { kind: 'reconnect', databases: ['a'] },
+  ],
+  'users are the axis, and all that is too much ends by itself': [
+    { sessions: closing(1, 4, 1) },
+    { kind: 'wait' },
+    'user',
   ],
   'users are the axis, and PgBouncer reconnects databases': [
     { sessions: sessions(3, 1) },

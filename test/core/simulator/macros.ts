@@ -137,7 +137,8 @@ export function* consoles(world: World, op: number, slot: number): Steps {
     if (process === undefined || file === undefined) continue;
     for (let tries = 0; tries < 2; tries++) {
       const step = stepOf(process, file);
-      if (step.kind !== 'done') yield { do: step.kind, op, slot, ...place };
+      if (step.kind === 'reload' || step.kind === 'reconnect')
+        yield { do: step.kind, op, slot, ...place };
     }
     yield { do: 'release', slot, ...place, idle: false };
     yield { do: 'lookMark', op, slot, ...place };
@@ -147,7 +148,12 @@ export function* consoles(world: World, op: number, slot: number): Steps {
 
 /** What the operator asks of a process, from a look at it. */
 function stepOf(process: Process, file: FileContent) {
-  const sessions = [...process.open].map(([name, connections]) => ({ name, connections }));
+  // Nobody here has been told: a word too many costs nothing.
+  const sessions = [...process.open].map(([name, connections]) => ({
+    name,
+    connections,
+    closing: 0,
+  }));
   return nextConsoleStep({
     axis: 'database',
     file: { revision: file.mark, caps: file.caps },
