@@ -277,14 +277,24 @@ export interface Engine {
   /**
    * The most connections that the process can hold: for each entry the larger of its cap as running
    * and its sessions. This, never less, is what an observation adds to a holder's charge.
-   * `canLogIn` are the users of a list whose mark user is in the observation: others, whom PgBouncer
-   * remembers until it restarts, count only as long as they have a client or a session.
+   * Without `canLogIn` every user that the process knows counts.
    */
-  runningCapacity(
-    observation: Observation,
-    axis: CapAxis,
-    canLogIn?: readonly string[],
-  ): RunningCapacity;
+  runningCapacity(observation: Observation, axis: CapAxis, canLogIn?: CanLogIn): RunningCapacity;
+  /** A client that has not logged in after so long is turned away; seconds, Infinity where it never is. */
+  loginSeconds(observation: Observation): number;
+}
+
+/**
+ * The users of a list whose mark user is in the observation: others, whom PgBouncer remembers until it restarts, count
+ * only as long as they have a client or a session.
+ */
+export interface CanLogIn {
+  readonly users: readonly string[];
+  /**
+   * A client that has only begun to log in counts no more: since the list was read, none can take so long. Whoever goes
+   * on trying with a password that is not valid any more would hold connections back otherwise.
+   */
+  readonly loginsOver: boolean;
 }
 
 export interface RunningCapacity {

@@ -20,6 +20,7 @@ import {
   secondsUntilAsk,
 } from '../core/pool/asking.ts';
 import { POOL_LABEL, TOUCHED_ANNOTATION } from '../core/pool/labels.ts';
+import { areLoginsOver, lingering, listReadAt } from '../core/pool/lingering.ts';
 import { fileKey, namesOf } from '../core/pool/names.ts';
 import { USER_LIST_KEY } from '../core/pool/paths.ts';
 import { isPauseWanted, nextPauseStep, pauseEnd, pauseStateOf } from '../core/pool/pause.ts';
@@ -32,7 +33,6 @@ import {
   numbersOf,
   processAddress,
   processesOfPod,
-  processKey,
 } from '../core/pool/read.ts';
 import type { CapAxis, Console, ConsoleAddress, Engine, Observation } from '../engines/engine.ts';
 import type { Client } from '../kube/client.ts';
@@ -41,6 +41,7 @@ import { type KubeObject, pods as podType } from '../kube/types.ts';
 import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import type { Turns } from '../runtime/turns.ts';
 import { consoleAddress } from './console-login.ts';
+import { userListIn } from './gather.ts';
 import { partsOf } from './pod-keys.ts';
 import type { Renewals } from './renewals.ts';
 import { poolUidOf } from './trim.ts';
@@ -54,9 +55,16 @@ export interface PodConsole extends ConsoleRecord {
   readonly held?: string;
   /** It runs with its file and its user list, and holds no more than it may. */
   readonly follows: boolean;
+  /** See `lingering`: users, where they are what is counted. */
+  readonly lingering: readonly string[];
+  /** See `listReadAt`. */
+  readonly listReadAt?: number;
   /** Milliseconds since 1970. */
   readonly at: number;
 }
+
+/** What one look says, or why there was none. */
+type Said = Pick<PodConsole, 'observation' | 'failure' | 'held' | 'follows'>;
 
 export interface ConsolesOptions {
   readonly world: World;
@@ -149,8 +157,9 @@ export class Consoles {
     const asking = this.#asking.get(id);
     const wait = asking === undefined ? 0 : secondsUntilAsk(asking, Date.now());
     if (wait > 0) return wait;
-    const pausing = pauseStateOf(this.#records.get(id)?.observation) === 'pausing';
-    return follows && !pausing ? STEADY_SECONDS : RETRY_SECONDS;
+    const { observation, lingering = [] } = this.#records.get(id) ?? {};
+    const isSteady = follows && pauseStateOf(observation) !== 'pausing' && lingering.length === 0;
+    return isSteady ? STEADY_SECONDS : RETRY_SECONDS;
   }
 
   /** What may end a failure. */
@@ -228,13 +237,13 @@ export class Consoles {
         if (run.signal.aborted) throw error;
         if (isNotFound(error)) return undefined;
         run.log.debug({ pod: name, err: error }, 'a console did not do what it was told');
-        this.#fail(key, uid, process, failureInWords(error));
+        this.#fail(key, pod, process, failureInWords(error));
         return false;
       }
       if (Date.now() > until) {
         run.log.info({ pod: name, engine: engine.name }, 'a pooler does not follow its file yet');
         if (waits?.kind === 'reload')
-          this.#fail(key, uid, process, 'it has not read its newest files yet');
+          this.#fail(key, pod, process, 'it has not read its newest files yet');
         else this.#hold(key, live, process);
         return false;
       }
@@ -250,13 +259,13 @@ export class Consoles {
     if (asking !== undefined) this.#asking.set(id, next(asking));
   }
 
-  #fail(key: string, podUid: string, process: number, failure: string): void {
-    const id = processKey(podUid, process);
+  #fail(key: string, pod: KubeObject, process: number, failure: string): void {
+    const id = keyOfProcess(pod, process);
     this.#remember(id, (asking) => afterFailure(asking, Date.now()));
     const asking = this.#asking.get(id);
     if (asking === undefined) return;
     const { observation } = this.#records.get(id) ?? {};
-    this.#record(key, podUid, process, {
+    this.#record(key, pod, process, {
       ...(observation === undefined ? {} : { observation }),
       follows: false,
       ...(isSaid(asking) ? { failure } : {}),
@@ -265,14 +274,14 @@ export class Consoles {
 
   /** It answers, and waits for clients. */
   #hold(key: string, pod: KubeObject, process: number): void {
-    const { namespace = '', uid = '', labels } = pod.metadata;
+    const { namespace = '', labels } = pod.metadata;
     const id = keyOfProcess(pod, process);
     this.#remember(id, afterAnswer);
     const { observation } = this.#records.get(id) ?? {};
     const files = this.#filesOf(namespace, labels?.[POOL_LABEL] ?? '', pod, process);
     if (observation === undefined || files === undefined) return;
     const held = heldInWords(observation, files.axis, files.file.caps);
-    this.#record(key, uid, process, {
+    this.#record(key, pod, process, {
       observation,
       follows: false,
       ...(held === undefined ? {} : { held }),
@@ -292,7 +301,7 @@ export class Consoles {
   /** Remembers what the process says, and tells it to pause or to resume where it has to be told. */
   async #look(key: string, pod: KubeObject, process: number, address: ConsoleAddress, run: Run) {
     const { console: asker, world } = this.#options;
-    const { namespace = '', name, uid = '' } = pod.metadata;
+    const { namespace = '', name } = pod.metadata;
     const pool = pod.metadata.labels?.[POOL_LABEL] ?? '';
     const id = keyOfProcess(pod, process);
     const observation = await asker.observe(address);
@@ -311,7 +320,7 @@ export class Consoles {
             },
           });
     const { failure, held } = this.#records.get(id) ?? {};
-    this.#record(key, uid, process, {
+    this.#record(key, pod, process, {
       observation,
       follows: step.kind === 'done',
       // Until a whole run has shown something else.
@@ -411,24 +420,40 @@ export class Consoles {
     };
   }
 
-  #record(
-    key: string,
-    podUid: string,
-    process: number,
-    record: Omit<PodConsole, 'podUid' | 'at'>,
-  ): void {
-    const id = processKey(podUid, process);
+  #record(key: string, pod: KubeObject, process: number, said: Said): void {
+    const { engine, world } = this.#options;
+    const id = keyOfProcess(pod, process);
     const before = this.#records.get(id);
-    this.#records.set(id, { ...record, podUid, at: Date.now() });
+    const { observation } = said;
+    const now = Date.now();
+    const { namespace = '', uid = '', labels } = pod.metadata;
+    const pool = labels?.[POOL_LABEL] ?? '';
+    const readAt = observation && listReadAt(before, observation, now);
+    const loginsOver =
+      observation !== undefined &&
+      readAt !== undefined &&
+      areLoginsOver(readAt, now, engine.loginSeconds(observation));
+    const isByUser = this.#filesOf(namespace, pool, pod, process)?.axis === 'user';
+    const record: PodConsole = {
+      ...said,
+      podUid: uid,
+      at: now,
+      ...(readAt === undefined ? {} : { listReadAt: readAt }),
+      loginsOver,
+      lingering: isByUser
+        ? lingering({ ...said, loginsOver }, userListIn(world, engine, namespace, pool), engine)
+        : [],
+    };
+    this.#records.set(id, record);
     if (before === undefined || digest(before) !== digest(record)) this.#options.onChange(key);
   }
 }
 
 /** What a plan depends on; counters and clients change all the time and wake nobody. */
-function digest(record: Omit<PodConsole, 'podUid' | 'at'>): string {
-  const { observation, follows, failure, held } = record;
+function digest({ observation, follows, failure, held, lingering }: PodConsole): string {
   return JSON.stringify([
     follows,
+    lingering,
     failure,
     observation?.version,
     held,

@@ -87,6 +87,21 @@ function userListOf(
   return { text: list.text, mark, users: engine.usersOf(list.text, list.seed) };
 }
 
+/** The same by the pool's name, whoever owns the objects. */
+export function userListIn(
+  world: Context['world'],
+  engine: Engine,
+  namespace: string,
+  pool: string,
+): ReadUserList | undefined {
+  const { consoleSecret, userListSecret } = namesOf(pool);
+  return userListOf(
+    engine,
+    world.secrets.get(namespace, userListSecret),
+    world.secrets.get(namespace, consoleSecret),
+  );
+}
+
 /** The list of users as it is written, and the secret that it was made with. */
 export function readList(
   secret: KubeObject | undefined,

@@ -53,7 +53,7 @@ async function withPooler(config: HolderConfig, use: (pooler: Pooler) => Promise
 const capsOf = (seen: Observation, axis: 'database' | 'user') =>
   Object.fromEntries(
     pgbouncer
-      .runningCapacity(seen, axis, ['web', 'batch'])
+      .runningCapacity(seen, axis, { users: ['web', 'batch'], loginsOver: false })
       .caps.map(({ name, connections }) => [name, connections]),
   );
 
@@ -207,6 +207,9 @@ test("a user's line that goes away keeps its cap, which counts as long as he may
     });
     const seen = await pooler.apply(text);
     assert.equal(pgbouncer.runningCapacity(seen, 'user').connections, 8);
-    assert.equal(pgbouncer.runningCapacity(seen, 'user', ['web']).connections, 5);
+    assert.equal(
+      pgbouncer.runningCapacity(seen, 'user', { users: ['web'], loginsOver: false }).connections,
+      5,
+    );
   });
 });

@@ -17,18 +17,20 @@ import { type Postgres, reservePort, startPgBouncer } from '../cluster/processes
 
 export const adminUser: UserSecret = { name: 'spillway-admin', secret: 'admin-secret' };
 export const statsUser: UserSecret = { name: 'spillway-stats', secret: 'stats-secret' };
-const seed = 'seed';
+export const seed = 'seed';
 
 export interface Pooler {
   readonly port: number;
   readonly pid: number;
   readonly address: ConsoleAddress;
-  /** The file and the user list as they stand. */
+  /** The file as it stands. */
   text(): string;
   /** Writes another file in place of the one that is there; the process does not know yet. */
   write(text: string): void;
   /** The same for the user list; the admin and the stats user are added. Returns the mark user. */
   writeUsers(users: readonly UserSecret[], revoked?: readonly string[]): string;
+  /** The user list as it stands. */
+  users(): string;
   observe(): Promise<Observation>;
   reload(): Promise<void>;
   reconnect(database?: string): Promise<void>;
@@ -121,6 +123,7 @@ export async function startPooler(
     text: () => current,
     write,
     writeUsers,
+    users: () => written ?? '',
     observe,
     reload,
     reconnect: (database) => admin.reconnect(address, database),

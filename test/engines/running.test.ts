@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ObservedDatabase, ObservedUser } from '../../operator/engines/engine.ts';
-import { remembered, runningCapacity } from '../../operator/engines/pgbouncer/running.ts';
+import type {
+  Observation,
+  ObservedDatabase,
+  ObservedPool,
+  ObservedUser,
+} from '../../operator/engines/engine.ts';
+import {
+  loginSeconds,
+  remembered,
+  runningCapacity,
+} from '../../operator/engines/pgbouncer/running.ts';
 import { observation } from './observation.ts';
 
 const database = (name: string, maxConnections: number): ObservedDatabase => ({
@@ -62,6 +71,29 @@ test('on the axis of users only those count who can open a connection', () => {
     ],
   });
   assert.equal(runningCapacity(seen, 'user').connections, 9);
-  assert.equal(runningCapacity(seen, 'user', ['web']).connections, 6);
+  assert.equal(runningCapacity(seen, 'user', { users: ['web'], loginsOver: false }).connections, 6);
   assert.deepEqual(remembered(seen, ['web']), ['leaving', 'left']);
+});
+
+test('a client that only logs in counts as long as the list may have been another when it began', () => {
+  const pool = { database: 'a', clientsActive: 0, clientsWaiting: 0 } as ObservedPool;
+  const seen = (parts: Partial<ObservedPool>) =>
+    observation({
+      users: [user('web', 4), user('left', 3, { currentClients: 1 })],
+      pools: [{ ...pool, user: 'left', ...parts }],
+    });
+  const open = (of: Observation, loginsOver: boolean) =>
+    runningCapacity(of, 'user', { users: ['web'], loginsOver }).connections;
+  assert.equal(open(seen({}), false), 7);
+  assert.equal(open(seen({}), true), 4);
+  assert.equal(open(seen({ clientsActive: 1 }), true), 7);
+  assert.equal(open(seen({ clientsWaiting: 1 }), true), 7);
+});
+
+test('who has not logged in is turned away after client_login_timeout', () => {
+  const seen = (value: string) => observation({ parameters: { client_login_timeout: value } });
+  assert.equal(loginSeconds(seen('60')), 60);
+  assert.equal(loginSeconds(seen('0.5')), 0.5);
+  assert.equal(loginSeconds(seen('0')), Number.POSITIVE_INFINITY);
+  assert.equal(loginSeconds(observation({})), Number.POSITIVE_INFINITY);
 });

@@ -114,7 +114,13 @@ test('an event tells of clients that are cut with their entry, and none where no
   const records = new Map([
     [
       'pod-0',
-      { podUid: 'pod-0', follows: true, at: 0, observation: { pools } as unknown as Observation },
+      {
+        podUid: 'pod-0',
+        follows: true,
+        lingering: [],
+        at: 0,
+        observation: { pools } as unknown as Observation,
+      },
     ],
   ]);
   const tell = (clients: number | undefined) => {

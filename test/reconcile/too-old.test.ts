@@ -31,7 +31,9 @@ const follows: Partial<Observation> = {
 
 function recordOf(version: string) {
   const seen = observation({ ...follows, version });
-  return new Map([['pod-0', { podUid: 'pod-0', observation: seen, follows: true, at: 0 }]]);
+  return new Map([
+    ['pod-0', { podUid: 'pod-0', observation: seen, follows: true, lingering: [], at: 0 }],
+  ]);
 }
 
 function stateOf(version: string) {

@@ -13,6 +13,7 @@ import type {
   WorkloadState,
 } from '../ledger/state.ts';
 import { EPOCH_ANNOTATION, POOL_LABEL } from './labels.ts';
+import { mayLogIn } from './lingering.ts';
 import {
   holderName,
   ordinalOf,
@@ -29,6 +30,8 @@ export interface ConsoleRecord {
   readonly podUid: string;
   /** Absent: asked, and no answer yet. */
   readonly observation?: EngineObservation;
+  /** Nobody can come any more who began to log in before the process read its newest list of users. */
+  readonly loginsOver?: boolean;
 }
 
 export interface PoolObjects {
@@ -306,9 +309,9 @@ export function observationOf(
   const seen = record?.observation;
   if (record === undefined || seen === undefined) return undefined;
   // Users whom a process only remembers open nothing, once it has read a list that they are not in.
-  const canLogIn =
-    list !== undefined && seen.userMarks.includes(list.mark) ? list.users : undefined;
-  const running = engine.runningCapacity(seen, axis, canLogIn);
+  const users = mayLogIn(seen, list);
+  const { loginsOver = false } = record;
+  const running = engine.runningCapacity(seen, axis, users && { users, loginsOver });
   const sessions = axis === 'database' ? seen.sessions.byDatabase : seen.sessions.byUser;
   const counted = Object.entries(sessions).map(([name, connections]) => ({ name, connections }));
   return {

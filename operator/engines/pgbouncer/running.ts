@@ -1,5 +1,6 @@
 /** What a process may hold at its settings as running: the observation's part of a holder's charge. */
 import type {
+  CanLogIn,
   CapAxis,
   CapEntry,
   Observation,
@@ -12,7 +13,7 @@ import { isUserMark } from './mark.ts';
 export function runningCapacity(
   observation: Observation,
   axis: CapAxis,
-  canLogIn?: readonly string[],
+  canLogIn?: CanLogIn,
 ): RunningCapacity {
   const { sessions } = observation;
   const held = axis === 'database' ? sessions.byDatabase : sessions.byUser;
@@ -43,14 +44,27 @@ function databases({ databases: all }: Observation): CapEntry[] {
   return all.map(({ name, maxConnections }) => ({ name, connections: maxConnections }));
 }
 
-function users(observation: Observation, canLogIn?: readonly string[]): CapEntry[] {
-  const may = canLogIn && new Set(canLogIn);
+function users(observation: Observation, canLogIn?: CanLogIn): CapEntry[] {
+  const may = canLogIn && new Set(canLogIn.users);
+  const inPools = new Set(
+    observation.pools
+      .filter(({ clientsActive, clientsWaiting }) => clientsActive + clientsWaiting > 0)
+      .map(({ user }) => user),
+  );
+  // Of a user's clients, those that log in are in no pool yet.
+  const hasClients = ({ name, currentClients }: ObservedUser) =>
+    canLogIn?.loginsOver === true ? inPools.has(name) : currentClients > 0;
   return roles(observation)
     .filter(
-      ({ name, currentConnections, currentClients }) =>
-        may === undefined || may.has(name) || currentConnections > 0 || currentClients > 0,
+      (user) =>
+        may === undefined || may.has(user.name) || user.currentConnections > 0 || hasClients(user),
     )
     .map(({ name, maxConnections }) => ({ name, connections: maxConnections }));
+}
+
+export function loginSeconds({ parameters }: Observation): number {
+  const seconds = Number(parameters.client_login_timeout);
+  return seconds > 0 ? seconds : Number.POSITIVE_INFINITY;
 }
 
 export function starving({ pools }: Observation, axis: CapAxis): ObservedPool[] {
