@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly threads?: boolean;
   /** Transactions per second of all clients. */
   readonly rate?: number;
+  /** Name that its clients connect to; `app` when left out. */
+  readonly database?: string;
 }
 
 export interface BenchResult {
@@ -49,9 +51,10 @@ export class Bench {
   /** Returns when its transactions run. */
   static async start(scene: Scene, pool: string, options: BenchOptions = {}): Promise<Bench> {
     const bench = new Bench(scene, pool, options);
+    const { database: base = 'app' } = options;
     const working = until('pgbench works', 30, async () => {
       const rows = await scene.root(
-        "SELECT 1 FROM pg_stat_activity WHERE usename = 'app' AND state = 'active'",
+        `SELECT 1 FROM pg_stat_activity WHERE datname = '${base}' AND state = 'active' AND usename <> 'postgres'`,
       );
       return rows.length > 0;
     });
@@ -61,7 +64,7 @@ export class Bench {
   }
 
   private constructor(scene: Scene, pool: string, options: BenchOptions) {
-    const { clients = 40, reconnect = false, threads = false, rate } = options;
+    const { clients = 40, reconnect = false, threads = false, rate, database = 'app' } = options;
     this.#scene = scene;
     const file = `/tmp/${this.#id}`;
     const shell = `printf '${script.replaceAll('\n', '\\n')}' > ${file}.sql; echo $$ > ${file}.pid; exec pgbench "$@"`;
@@ -70,6 +73,7 @@ export class Bench {
       ...[`--client=${clients}`, `--jobs=${threads ? clients : 2}`, '--time=600'],
       ...(reconnect ? ['--connect'] : []),
       ...(rate === undefined ? [] : [`--rate=${rate}`]),
+      database,
     ]);
     // It is told by `stop`.
     this.#report.catch(() => undefined);
