@@ -94,7 +94,7 @@ test(
 
     const benches = [
       await Bench.start(scene, 'shop', { clients: 20 }),
-      await Bench.start(scene, 'shop', { clients: 20, database: 'work' }),
+      await Bench.start(scene, 'shop', { clients: 20, database: 'work', dbname: 'jobs' }),
       await Bench.start(scene, 'shop', { clients: 12, database: 'reports' }),
     ];
     const most = await mostOf(scene, 3);

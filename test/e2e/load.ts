@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly rate?: number;
   /** Name that its clients connect to; `app` when left out. */
   readonly database?: string;
+  /** What the server calls that, where it differs. */
+  readonly dbname?: string;
 }
 
 export interface BenchResult {
@@ -51,10 +53,10 @@ export class Bench {
   /** Returns when its transactions run. */
   static async start(scene: Scene, pool: string, options: BenchOptions = {}): Promise<Bench> {
     const bench = new Bench(scene, pool, options);
-    const { database: base = 'app' } = options;
+    const { database = 'app', dbname = database } = options;
     const working = until('pgbench works', 30, async () => {
       const rows = await scene.root(
-        `SELECT 1 FROM pg_stat_activity WHERE datname = '${base}' AND state = 'active' AND usename <> 'postgres'`,
+        `SELECT 1 FROM pg_stat_activity WHERE datname = '${dbname}' AND state = 'active' AND usename <> 'postgres'`,
       );
       return rows.length > 0;
     });
