@@ -277,24 +277,19 @@ export interface Engine {
   /**
    * The most connections that the process can hold: for each entry the larger of its cap as running
    * and its sessions. This, never less, is what an observation adds to a holder's charge.
-   * Without `canLogIn` every user that the process knows counts.
+   * Without `lockedOut` every user that the process knows counts.
    */
-  runningCapacity(observation: Observation, axis: CapAxis, canLogIn?: CanLogIn): RunningCapacity;
-  /** A client that has not logged in after so long is turned away; seconds, Infinity where it never is. */
-  loginSeconds(observation: Observation): number;
+  runningCapacity(observation: Observation, axis: CapAxis, lockedOut?: LockedOut): RunningCapacity;
 }
 
-/**
- * The users of a list whose mark user is in the observation: others, whom PgBouncer remembers until it restarts, count
- * only as long as they have a client or a session.
- */
-export interface CanLogIn {
-  readonly users: readonly string[];
+/** Users whom a list locks out, whose mark user is in the observation. They count only as long as somebody is left. */
+export interface LockedOut {
+  readonly names: readonly string[];
   /**
-   * A client that has only begun to log in counts no more: since the list was read, none can take so long. Whoever goes
-   * on trying with a password that is not valid any more would hold connections back otherwise.
+   * Of these: nobody of them was there at some moment since. A client that logs in counts as one that will get in, as one
+   * from before may; of these users none can, and whoever goes on trying holds no connections back.
    */
-  readonly loginsOver: boolean;
+  readonly gone: readonly string[];
 }
 
 export interface RunningCapacity {

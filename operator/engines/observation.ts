@@ -182,8 +182,8 @@ export interface Console {
   observe(address: ConsoleAddress): Promise<Observation>;
   /** Asks the process to read its files again. Only the mark proves that it has. */
   reload(address: ConsoleAddress): Promise<void>;
-  /** Server connections are closed as they are released; of one database, or of all. */
-  reconnect(address: ConsoleAddress, database?: string): Promise<void>;
+  /** Server connections are closed as they are released; of some databases, or of all. */
+  reconnect(address: ConsoleAddress, databases?: readonly string[]): Promise<void>;
   /**
    * No new transaction begins, clients wait; server connections are closed as they are released. May resolve before
    * that is complete: `Observation.paused` says that it was told, `sessions` how far it is. Paused already: nothing.

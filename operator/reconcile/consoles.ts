@@ -1,6 +1,7 @@
 // Makes the running processes follow their files, and remembers what each said of itself. The consoles are an
 // observer like a watch: what they say wakes the pool, and the next plan is made from there.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConnectionPoolSpec } from '../api/connection-pool.ts';
 import { drainingSince, isReady } from '../core/drain/read-pod.ts';
 import {
   type ConsoleStep,
@@ -8,6 +9,7 @@ import {
   nextConsoleStep,
 } from '../core/ledger/console-step.ts';
 import { heldInWords } from '../core/ledger/held.ts';
+import { axisNameOf } from '../core/plan-pool.ts';
 import {
   type Asking,
   afterAnswer,
@@ -20,7 +22,7 @@ import {
   secondsUntilAsk,
 } from '../core/pool/asking.ts';
 import { POOL_LABEL, TOUCHED_ANNOTATION } from '../core/pool/labels.ts';
-import { areLoginsOver, lingering, listReadAt } from '../core/pool/lingering.ts';
+import { goneSince, lingering } from '../core/pool/lingering.ts';
 import { fileKey, namesOf } from '../core/pool/names.ts';
 import { USER_LIST_KEY } from '../core/pool/paths.ts';
 import { isPauseWanted, nextPauseStep, pauseEnd, pauseStateOf } from '../core/pool/pause.ts';
@@ -57,8 +59,6 @@ export interface PodConsole extends ConsoleRecord {
   readonly follows: boolean;
   /** See `lingering`: users, where they are what is counted. */
   readonly lingering: readonly string[];
-  /** See `listReadAt`. */
-  readonly listReadAt?: number;
   /** Milliseconds since 1970. */
   readonly at: number;
 }
@@ -89,6 +89,8 @@ export interface ConsolesOptions {
 const STEADY_SECONDS = 15;
 /** A pod that answers and does not follow yet is looked at again so soon; seconds. */
 const RETRY_SECONDS = 1;
+/** Timers fire a little early or late: each steady look may free those who starve. */
+const FREE_SECONDS = STEADY_SECONDS - 1;
 /** One run follows a pod for at most so long, before others get their turn; milliseconds. */
 const FOLLOW_MS = 6000;
 const ASK_MS = 2000;
@@ -102,6 +104,8 @@ export class Consoles {
   readonly #records = new Map<string, PodConsole>();
   /** By `processKey`, as the records. */
   readonly #asking = new Map<string, Asking>();
+  /** When connections were last made anew for clients that starve; in ms of `performance`. */
+  readonly #freed = new Map<string, number>();
 
   constructor(options: ConsolesOptions) {
     this.#options = options;
@@ -119,6 +123,7 @@ export class Consoles {
       this.#options.renewals.forget(id);
       this.#records.delete(id);
       this.#asking.delete(id);
+      this.#freed.delete(id);
     }
   }
 
@@ -214,12 +219,14 @@ export class Consoles {
           if (text !== undefined && engine.closesSilent(observation, text)) {
             await asker.reload(address);
           }
-          for (const database of this.#starved(key, observation, files?.axis)) {
+          const starved = this.#starved(key, id, observation, files?.axis);
+          if (starved !== undefined) {
+            const { databases } = starved;
             run.log.info(
-              { pod: name, database },
+              { pod: name, databases },
               'clients starve: server connections are made anew',
             );
-            await asker.reconnect(address, database);
+            await asker.reconnect(address, databases);
           }
           return await this.#renew(key, live, process, address, observation, run);
         } else if (step.kind === 'reload') {
@@ -227,10 +234,8 @@ export class Consoles {
           await asker.reload(address);
         } else if (step.kind === 'wait') {
           // Told already: to be told again would do nothing for what is left, and meet logins.
-        } else if (step.databases === 'all') {
-          await asker.reconnect(address);
         } else {
-          for (const database of step.databases) await asker.reconnect(address, database);
+          await asker.reconnect(address, step.databases === 'all' ? undefined : step.databases);
         }
         waits = step;
       } catch (error) {
@@ -362,20 +367,30 @@ export class Consoles {
   }
 
   /**
-   * Databases to reconnect so that those who wait without a connection get one (undefined: all of them). Its file keeps
-   * room for them by now, but whoever has the connections hands them on among his own clients.
+   * Databases to reconnect (undefined: all of them) so that those who wait without a connection get one. Its file keeps
+   * room for them by now, but whoever has the connections hands them on among his own clients. Not more often than a
+   * steady process is looked at: each time all of its connections are made.
    */
   #starved(
     key: string,
+    id: string,
     observation: Observation,
     axis: CapAxis | undefined,
-  ): readonly (string | undefined)[] {
+  ): { readonly databases: readonly string[] | undefined } | undefined {
     const pool = this.#options.world.pools.getKey(key);
-    if (axis === undefined || pool === undefined || statusOf(pool).sharers === undefined) return [];
+    if (axis === undefined || pool === undefined || statusOf(pool).sharers === undefined)
+      return undefined;
     const starving = this.#options.engine.starving(observation, axis);
-    if (starving.length === 0) return [];
+    if (starving.length === 0) return undefined;
+    const now = performance.now();
+    if (now < (this.#freed.get(id) ?? Number.NEGATIVE_INFINITY) + FREE_SECONDS * 1000)
+      return undefined;
+    this.#freed.set(id, now);
     // PgBouncer reconnects databases, not users.
-    return axis === 'user' ? [undefined] : [...new Set(starving.map((one) => one.database))];
+    return {
+      databases:
+        axis === 'user' ? undefined : [...new Set(starving.map(({ database }) => database))],
+    };
   }
 
   /** The kubelet refreshes the volumes of a pod whose object changes. */
@@ -420,29 +435,28 @@ export class Consoles {
     };
   }
 
+  /** `said` of a look, or of none: then what is known of those who are gone stands. */
   #record(key: string, pod: KubeObject, process: number, said: Said): void {
     const { engine, world } = this.#options;
     const id = keyOfProcess(pod, process);
     const before = this.#records.get(id);
-    const { observation } = said;
-    const now = Date.now();
     const { namespace = '', uid = '', labels } = pod.metadata;
-    const pool = labels?.[POOL_LABEL] ?? '';
-    const readAt = observation && listReadAt(before, observation, now);
-    const loginsOver =
-      observation !== undefined &&
-      readAt !== undefined &&
-      areLoginsOver(readAt, now, engine.loginSeconds(observation));
-    const isByUser = this.#filesOf(namespace, pool, pod, process)?.axis === 'user';
+    const { observation } = said;
+    const spec = world.pools.getKey(key)?.spec as ConnectionPoolSpec | undefined;
+    const list =
+      spec === undefined || axisNameOf(spec) === 'user'
+        ? userListIn(world, engine, namespace, labels?.[POOL_LABEL] ?? '')
+        : undefined;
+    const gone =
+      observation === undefined || observation === before?.observation
+        ? before?.gone
+        : goneSince(before, observation, list);
     const record: PodConsole = {
       ...said,
       podUid: uid,
-      at: now,
-      ...(readAt === undefined ? {} : { listReadAt: readAt }),
-      loginsOver,
-      lingering: isByUser
-        ? lingering({ ...said, loginsOver }, userListIn(world, engine, namespace, pool), engine)
-        : [],
+      at: Date.now(),
+      ...(gone === undefined ? {} : { gone }),
+      lingering: lingering({ ...said, ...(gone === undefined ? {} : { gone }) }, list, engine),
     };
     this.#records.set(id, record);
     if (before === undefined || digest(before) !== digest(record)) this.#options.onChange(key);

@@ -84,7 +84,8 @@ function userListOf(
   const list = readList(secret, consoleSecret);
   const mark = list && engine.userMarkOf(list.text);
   if (list === undefined || mark === undefined) return undefined;
-  return { text: list.text, mark, users: engine.usersOf(list.text, list.seed) };
+  const { text, seed } = list;
+  return { text, mark, users: engine.usersOf(text, seed), revoked: engine.revokedOf(text, seed) };
 }
 
 /** The same by the pool's name, whoever owns the objects. */

@@ -45,7 +45,7 @@ test('each failure has its own code, and no message has the password', async () 
   await fails(admin.observe({ ...address, port: await reservePort() }), 'Unreachable');
   await fails(admin.observe({ ...address, host: 'no-such-host.invalid' }), 'Unreachable');
   await fails(admin.observe({ ...address, tls: {} }), 'Protocol');
-  await fails(admin.reconnect(address, 'no "such" database'), 'Refused');
+  await fails(admin.reconnect(address, ['no "such" database']), 'Refused');
   await fails(admin.observe({ ...address, signal: AbortSignal.abort() }), 'TimedOut');
   const { port, superuser: user, superuserPassword: password } = postgres;
   await fails(admin.observe({ ...address, port, user, password }), 'Refused', password);

@@ -52,9 +52,7 @@ async function withPooler(config: HolderConfig, use: (pooler: Pooler) => Promise
 
 const capsOf = (seen: Observation, axis: 'database' | 'user') =>
   Object.fromEntries(
-    pgbouncer
-      .runningCapacity(seen, axis, { users: ['web', 'batch'], loginsOver: false })
-      .caps.map(({ name, connections }) => [name, connections]),
+    pgbouncer.runningCapacity(seen, axis).caps.map(({ name, connections }) => [name, connections]),
   );
 
 for (const axis of ['database', 'user'] as const) {
@@ -208,7 +206,7 @@ test("a user's line that goes away keeps its cap, which counts as long as he may
     const seen = await pooler.apply(text);
     assert.equal(pgbouncer.runningCapacity(seen, 'user').connections, 8);
     assert.equal(
-      pgbouncer.runningCapacity(seen, 'user', { users: ['web'], loginsOver: false }).connections,
+      pgbouncer.runningCapacity(seen, 'user', { names: ['batch'], gone: [] }).connections,
       5,
     );
   });

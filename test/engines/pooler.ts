@@ -33,6 +33,7 @@ export interface Pooler {
   users(): string;
   observe(): Promise<Observation>;
   reload(): Promise<void>;
+  /** One database, or all. */
   reconnect(database?: string): Promise<void>;
   /** The rows of one console command, every value as text. */
   ask(command: string): Promise<Record<string, string | null>[]>;
@@ -126,7 +127,8 @@ export async function startPooler(
     users: () => written ?? '',
     observe,
     reload,
-    reconnect: (database) => admin.reconnect(address, database),
+    reconnect: (database) =>
+      admin.reconnect(address, database === undefined ? undefined : [database]),
     ask: (command) => ask(address, command),
     apply: async (text) => {
       write(text);

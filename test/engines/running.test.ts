@@ -6,11 +6,7 @@ import type {
   ObservedPool,
   ObservedUser,
 } from '../../operator/engines/engine.ts';
-import {
-  loginSeconds,
-  remembered,
-  runningCapacity,
-} from '../../operator/engines/pgbouncer/running.ts';
+import { remembered, runningCapacity } from '../../operator/engines/pgbouncer/running.ts';
 import { observation } from './observation.ts';
 
 const database = (name: string, maxConnections: number): ObservedDatabase => ({
@@ -71,29 +67,30 @@ test('on the axis of users only those count who can open a connection', () => {
     ],
   });
   assert.equal(runningCapacity(seen, 'user').connections, 9);
-  assert.equal(runningCapacity(seen, 'user', { users: ['web'], loginsOver: false }).connections, 6);
+  assert.equal(
+    runningCapacity(seen, 'user', { names: ['left', 'leaving'], gone: [] }).connections,
+    6,
+  );
   assert.deepEqual(remembered(seen, ['web']), ['leaving', 'left']);
 });
 
-test('a client that only logs in counts as long as the list may have been another when it began', () => {
+test('one whom a list merely leaves out counts: the process may remember him', () => {
+  const seen = observation({ users: [user('web', 4), user('left', 3)] });
+  assert.equal(runningCapacity(seen, 'user', { names: [], gone: [] }).connections, 7);
+});
+
+test('a client that only logs in counts until nobody was there once', () => {
   const pool = { database: 'a', clientsActive: 0, clientsWaiting: 0 } as ObservedPool;
   const seen = (parts: Partial<ObservedPool>) =>
     observation({
       users: [user('web', 4), user('left', 3, { currentClients: 1 })],
       pools: [{ ...pool, user: 'left', ...parts }],
     });
-  const open = (of: Observation, loginsOver: boolean) =>
-    runningCapacity(of, 'user', { users: ['web'], loginsOver }).connections;
-  assert.equal(open(seen({}), false), 7);
-  assert.equal(open(seen({}), true), 4);
-  assert.equal(open(seen({ clientsActive: 1 }), true), 7);
-  assert.equal(open(seen({ clientsWaiting: 1 }), true), 7);
-});
-
-test('who has not logged in is turned away after client_login_timeout', () => {
-  const seen = (value: string) => observation({ parameters: { client_login_timeout: value } });
-  assert.equal(loginSeconds(seen('60')), 60);
-  assert.equal(loginSeconds(seen('0.5')), 0.5);
-  assert.equal(loginSeconds(seen('0')), Number.POSITIVE_INFINITY);
-  assert.equal(loginSeconds(observation({})), Number.POSITIVE_INFINITY);
+  const open = (of: Observation, gone: readonly string[]) =>
+    runningCapacity(of, 'user', { names: ['left'], gone }).connections;
+  assert.equal(open(seen({}), []), 7);
+  assert.equal(open(seen({}), ['left']), 4);
+  // That cannot be; should it be, it counts.
+  assert.equal(open(seen({ clientsActive: 1 }), ['left']), 7);
+  assert.equal(open(seen({ clientsWaiting: 1 }), ['left']), 7);
 });

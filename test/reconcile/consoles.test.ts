@@ -53,7 +53,7 @@ function poolOf(poolers: readonly (Pooler | undefined)[]) {
       return admin.observe(at(address));
     },
     reload: (address) => admin.reload(at(address)),
-    reconnect: (address, database) => admin.reconnect(at(address), database),
+    reconnect: (address, databases) => admin.reconnect(at(address), databases),
   };
   const touches: number[] = [];
   const client = {

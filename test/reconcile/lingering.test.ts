@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { USER_LIST_KEY } from '../../operator/core/pool/paths.ts';
+import { ConsoleError } from '../../operator/engines/engine.ts';
 import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
 import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
 import type { Client } from '../../operator/kube/client.ts';
@@ -56,10 +56,7 @@ async function atTheDoor(port: number, user: string): Promise<Socket> {
   return socket;
 }
 
-async function withPooler(
-  parameters: Record<string, string>,
-  use: (pooler: Pooler) => Promise<void>,
-) {
+async function withPooler(use: (pooler: Pooler) => Promise<void>) {
   const config = holderConfig(postgres, {
     databases: 'any',
     axis: 'user',
@@ -68,7 +65,6 @@ async function withPooler(
       { name: 'web', connections: 2 },
       { name: 'batch', connections: 2 },
     ],
-    parameters,
   });
   const pooler = await startPooler(config, [web, batch]);
   try {
@@ -82,15 +78,19 @@ function consolesOf(pooler: Pooler) {
   const world = worldOf([pod(0)]);
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   let changes = 0;
+  let isSilent = false;
   const consoles = new Consoles({
     world,
     client: { patch: async () => world.pods.get('shop', 'shop-pooler-0') } as unknown as Client,
     engine: pgbouncer,
     console: {
       ...admin,
-      observe: (address) => admin.observe(addressIn([pooler], address)),
+      observe: async (address) => {
+        if (isSilent) throw new ConsoleError('TimedOut', 'it says nothing');
+        return await admin.observe(addressIn([pooler], address));
+      },
       reload: (address) => admin.reload(addressIn([pooler], address)),
-      reconnect: (address, database) => admin.reconnect(addressIn([pooler], address), database),
+      reconnect: (address, databases) => admin.reconnect(addressIn([pooler], address), databases),
     },
     onChange: () => {
       changes += 1;
@@ -119,6 +119,10 @@ function consolesOf(pooler: Pooler) {
         }),
       ]);
     },
+    silence: (silent: boolean) => {
+      isSilent = silent;
+      consoles.hurry(podUid(0));
+    },
     look: async () => {
       const before = changes;
       const outcome = await consoles.reconcile(podKey(0), run);
@@ -132,7 +136,7 @@ function consolesOf(pooler: Pooler) {
 }
 
 test('whoever is at the door counts until he goes, and that wakes the pool', () =>
-  withPooler({}, async (pooler) => {
+  withPooler(async (pooler) => {
     const { say, look } = consolesOf(pooler);
     say();
     await look();
@@ -147,23 +151,33 @@ test('whoever is at the door counts until he goes, and that wakes the pool', () 
     assert.deepEqual(await look(), { woke: true, seconds: 15, lingering: [] });
   }));
 
-test('whoever goes on trying counts only until the logins of before are over', () =>
-  withPooler({ client_login_timeout: '1' }, async (pooler) => {
-    const { say, look } = consolesOf(pooler);
+test('whoever goes on trying counts until there was a moment without him', () =>
+  withPooler(async (pooler) => {
+    const { say, look, silence } = consolesOf(pooler);
+    say();
+    await look();
+    const first = await atTheDoor(pooler.port, batch.name);
     pooler.writeUsers([web], [batch.name]);
     say();
-    let door = await atTheDoor(pooler.port, batch.name);
     assert.deepEqual((await look()).lingering, [batch.name]);
-    door.destroy();
-    await sleep(1100);
-    door = await atTheDoor(pooler.port, batch.name);
+    // What is not asked is not known, however long.
+    silence(true);
+    assert.deepEqual((await look()).lingering, [batch.name]);
+    silence(false);
+    const second = await atTheDoor(pooler.port, batch.name);
+    first.destroy();
+    assert.deepEqual((await look()).lingering, [batch.name]);
+    second.destroy();
+    await eventually('he has gone', () => pooler.ask('SHOW USERS'), hasNobody);
+    assert.deepEqual((await look()).lingering, []);
+    const third = await atTheDoor(pooler.port, batch.name);
     assert.equal(hasNobody(await pooler.ask('SHOW USERS')), false);
-    assert.deepEqual(await look(), { woke: true, seconds: 15, lingering: [] });
-    door.destroy();
+    assert.deepEqual(await look(), { woke: false, seconds: 15, lingering: [] });
+    third.destroy();
   }));
 
 test('whoever was let in before counts until he goes', () =>
-  withPooler({ client_login_timeout: '1' }, async (pooler) => {
+  withPooler(async (pooler) => {
     const { say, look } = consolesOf(pooler);
     const { port } = pooler;
     const inside = new pg.Client({
@@ -179,7 +193,6 @@ test('whoever was let in before counts until he goes', () =>
     pooler.writeUsers([web], [batch.name]);
     say();
     await look();
-    await sleep(1100);
     assert.deepEqual((await look()).lingering, [batch.name]);
     await inside.end();
     await eventually('he has gone', () => pooler.ask('SHOW USERS'), hasNobody);

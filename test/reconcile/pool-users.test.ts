@@ -60,7 +60,7 @@ function pool({
     configMap: files,
     pods: [pod as unknown as RawObject],
     consoles: new Map([[uid, { podUid: uid, observation: seen }]]),
-    userList: { text: '', mark, users: ['shop'] },
+    userList: { text: '', mark, users: ['shop'], revoked: ['back'] },
   };
 }
 

@@ -58,14 +58,14 @@ function put(shelf: Shelf, one: KubeObject): void {
 function consolesOf(pooler: Pooler) {
   const world = new World({ client: {} as Client, namespaces: [], operatorNamespace: 'system' });
   const at = (address: ConsoleAddress) => ({ ...address, port: pooler.port });
-  const reconnects: (string | undefined)[] = [];
+  const reconnects: (readonly string[] | undefined)[] = [];
   const asker: Console = {
     ...admin,
     observe: (address) => admin.observe(at(address)),
     reload: (address) => admin.reload(at(address)),
-    reconnect: (address, database) => {
-      reconnects.push(database);
-      return admin.reconnect(at(address), database);
+    reconnect: (address, databases) => {
+      reconnects.push(databases);
+      return admin.reconnect(at(address), databases);
     },
   };
   const running = [{ state: { running: {} } }];

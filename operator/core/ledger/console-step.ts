@@ -42,7 +42,8 @@ export function nextConsoleStep({ axis, file, userMark, running }: ProcessState)
   const caps = mapOf(file.caps);
   const over = running.sessions.filter((s) => s.connections > (caps.get(s.name) ?? 0));
   if (over.length === 0) return { kind: 'done' };
-  const untold = over.filter((s) => s.connections - s.closing > (caps.get(s.name) ?? 0));
+  // Once told, nothing opens before there are fewer than the cap: what is not closing then is of a later shrink.
+  const untold = over.filter((s) => s.closing < s.connections);
   if (untold.length === 0) return { kind: 'wait' };
   // PgBouncer reconnects databases, not users.
   return {

@@ -1,48 +1,47 @@
 // Users who cannot log in any more, and of whom a process still has somebody: for so long its connections for them count.
-import type { Engine, Observation } from '../../engines/engine.ts';
+import type { Engine, LockedOut, Observation } from '../../engines/engine.ts';
 import type { ConsoleRecord, ReadUserList } from './read.ts';
 
-/** Who may log in to a process that has read the list; undefined where it has not. */
-export function mayLogIn(
-  { userMarks }: Pick<Observation, 'userMarks'>,
+/** Whom the process lets in no more; undefined where it has not read the list. */
+export function lockedOut(
+  { observation, gone = [] }: Pick<ConsoleRecord, 'observation' | 'gone'>,
   list: ReadUserList | undefined,
-): readonly string[] | undefined {
-  return list !== undefined && userMarks.includes(list.mark) ? list.users : undefined;
+): LockedOut | undefined {
+  if (list === undefined || observation?.userMarks.includes(list.mark) !== true) return undefined;
+  return { names: list.revoked, gone };
 }
 
 /** Their names. Nothing is known of them before the process has read the list. */
 export function lingering(
-  { observation, loginsOver = false }: Pick<ConsoleRecord, 'observation' | 'loginsOver'>,
+  record: Pick<ConsoleRecord, 'observation' | 'gone'>,
   list: ReadUserList | undefined,
   engine: Pick<Engine, 'runningCapacity'>,
 ): readonly string[] {
-  const users = observation && mayLogIn(observation, list);
-  if (observation === undefined || users === undefined) return [];
-  const known = new Set(users);
+  const { observation } = record;
+  const locked = lockedOut(record, list);
+  if (observation === undefined || locked === undefined) return [];
+  const names = new Set(locked.names);
   return engine
-    .runningCapacity(observation, 'user', { users, loginsOver })
+    .runningCapacity(observation, 'user', locked)
     .caps.map(({ name }) => name)
-    .filter((name) => !known.has(name));
+    .filter((name) => names.has(name));
 }
 
 /**
- * Since when a process has had its newest list of users, as far as looks show; milliseconds since 1970. A list leaves a
- * mark that stays, so other marks are another list, or another process.
+ * Users who cannot come any more, whatever they try: one look has shown that the process has read the list which locks
+ * them out, and that nobody of them was connected, not even to log in. Whoever comes later is asked for the password of
+ * that list; only a login from before it can still end well. `before` is what was known of the process until this look.
  */
-export function listReadAt(
-  before: { readonly observation?: Observation; readonly listReadAt?: number } | undefined,
+export function goneSince(
+  before: Pick<ConsoleRecord, 'observation' | 'gone'> | undefined,
   seen: Observation,
-  now: number,
-): number {
+  list: ReadUserList | undefined,
+): readonly string[] {
+  const locked = lockedOut({ observation: seen }, list);
+  if (locked === undefined) return [];
+  // Each list leaves a mark that stays: other marks are another list, or another process.
   const isSame = before?.observation?.userMarks.join() === seen.userMarks.join();
-  return isSame ? (before?.listReadAt ?? now) : now;
-}
-
-/**
- * Whoever had begun to log in before the process read its newest list has been let in by now, or been turned away: until
- * then one whom the list no longer lets in may still get in with the password that was asked of him. Times in
- * milliseconds since 1970.
- */
-export function areLoginsOver(readAt: number, now: number, loginSeconds: number): boolean {
-  return now - readAt > loginSeconds * 1000;
+  const known = new Set(isSame ? before?.gone : []);
+  const absent = new Set(seen.users.filter((u) => u.currentClients === 0).map((u) => u.name));
+  return locked.names.filter((name) => known.has(name) || absent.has(name));
 }

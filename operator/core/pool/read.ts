@@ -13,7 +13,7 @@ import type {
   WorkloadState,
 } from '../ledger/state.ts';
 import { EPOCH_ANNOTATION, POOL_LABEL } from './labels.ts';
-import { mayLogIn } from './lingering.ts';
+import { lockedOut } from './lingering.ts';
 import {
   holderName,
   ordinalOf,
@@ -30,8 +30,8 @@ export interface ConsoleRecord {
   readonly podUid: string;
   /** Absent: asked, and no answer yet. */
   readonly observation?: EngineObservation;
-  /** Nobody can come any more who began to log in before the process read its newest list of users. */
-  readonly loginsOver?: boolean;
+  /** See `goneSince`. */
+  readonly gone?: readonly string[];
 }
 
 export interface PoolObjects {
@@ -59,6 +59,8 @@ export interface ReadUserList {
   readonly mark: string;
   /** Who can log in with it. */
   readonly users: readonly string[];
+  /** Who is in it so that he cannot: whom it merely leaves out a process may remember, and let in. */
+  readonly revoked: readonly string[];
 }
 
 /** Everything of which a holder of the pool can be known. */
@@ -308,10 +310,8 @@ export function observationOf(
 ): Observation | undefined {
   const seen = record?.observation;
   if (record === undefined || seen === undefined) return undefined;
-  // Users whom a process only remembers open nothing, once it has read a list that they are not in.
-  const users = mayLogIn(seen, list);
-  const { loginsOver = false } = record;
-  const running = engine.runningCapacity(seen, axis, users && { users, loginsOver });
+  // Users whom a process only remembers open nothing, once it has read a list that locks them out.
+  const running = engine.runningCapacity(seen, axis, lockedOut(record, list));
   const sessions = axis === 'database' ? seen.sessions.byDatabase : seen.sessions.byUser;
   const counted = Object.entries(sessions).map(([name, connections]) => ({ name, connections }));
   return {

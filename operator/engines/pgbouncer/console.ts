@@ -50,22 +50,25 @@ async function reload(address: ConsoleAddress): Promise<void> {
   await withConsole(address, (ask) => ask('RELOAD'));
 }
 
-async function reconnect(address: ConsoleAddress, database?: string): Promise<void> {
-  const name = database === undefined ? '' : ` ${quoted(database)}`;
+async function reconnect(address: ConsoleAddress, databases?: readonly string[]): Promise<void> {
   await withConsole(address, async (ask) => {
-    await untilNoLogin(ask, database);
-    await ask(`RECONNECT${name}`);
+    await untilNoLogin(ask, patienceOf(address), databases);
+    const names = databases?.map((name) => ` ${quoted(name)}`) ?? [''];
+    for (const name of names) await ask(`RECONNECT${name}`);
   });
 }
 
 /** PAUSE answers when the last transaction has ended; it has begun long before. */
 async function pause(address: ConsoleAddress): Promise<void> {
-  await withConsole(address, beginPause);
+  await withConsole(address, async (ask) => {
+    if (await isPaused(ask)) return;
+    await untilNoLogin(ask, patienceOf(address));
+    await beginPause(ask);
+  });
 }
 
 async function beginPause(ask: Ask): Promise<void> {
   if (await isPaused(ask)) return;
-  await untilNoLogin(ask);
   await Promise.race([ask('PAUSE'), sleep(pauseMs)]);
 }
 
@@ -88,6 +91,10 @@ function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** What the wait for logins may take of a call; milliseconds. The rest is for the command. */
+const patienceOf = ({ timeoutMs }: ConsoleAddress): number => Math.min(1000, timeoutMs / 3);
+/** The same where each database of an entry is held in turn, within seconds; milliseconds. */
+const holdPatienceMs = 200;
 /** How long the caller waits for a pause to be complete. */
 const pauseMs = 300;
 /** How long a client that may not begin a transaction waits at least; 0 would be for ever. PgBouncer looks each third of a second. */
@@ -160,7 +167,7 @@ async function pauseDatabase(
 ): Promise<boolean> {
   let refused: unknown;
   withConsole(address, async (other) => {
-    await untilNoLogin(other, database);
+    await untilNoLogin(other, holdPatienceMs, [database]);
     await other(`PAUSE ${quoted(database)}`);
   }).catch((error: unknown) => {
     refused ??= error;

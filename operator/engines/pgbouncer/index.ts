@@ -6,7 +6,7 @@ import { capsAreExact } from './exactness.ts';
 import { renderHolderFile } from './holder-file.ts';
 import { checkDatabaseName, checkSecret, checkUserName } from './quote.ts';
 import { entriesOf, markOf, readHolderFile } from './read-file.ts';
-import { loginSeconds, remembered, runningCapacity, starving } from './running.ts';
+import { remembered, runningCapacity, starving } from './running.ts';
 import { renderUserList, revokedOf, secretOf, userMarkOf, usersOf } from './user-list.ts';
 import { oldestVersion, tooOld } from './version.ts';
 
@@ -34,5 +34,4 @@ export const pgbouncer: Engine = {
   checkSecret,
   starving,
   runningCapacity,
-  loginSeconds,
 };

@@ -1,8 +1,8 @@
 /** What a process may hold at its settings as running: the observation's part of a holder's charge. */
 import type {
-  CanLogIn,
   CapAxis,
   CapEntry,
+  LockedOut,
   Observation,
   ObservedPool,
   ObservedUser,
@@ -13,11 +13,11 @@ import { isUserMark } from './mark.ts';
 export function runningCapacity(
   observation: Observation,
   axis: CapAxis,
-  canLogIn?: CanLogIn,
+  lockedOut?: LockedOut,
 ): RunningCapacity {
   const { sessions } = observation;
   const held = axis === 'database' ? sessions.byDatabase : sessions.byUser;
-  const entries = axis === 'database' ? databases(observation) : users(observation, canLogIn);
+  const entries = axis === 'database' ? databases(observation) : users(observation, lockedOut);
   const unbounded = entries.filter(({ connections }) => connections === 0).map(({ name }) => name);
   const caps: CapEntry[] = entries
     .filter(({ connections }) => connections > 0)
@@ -44,27 +44,24 @@ function databases({ databases: all }: Observation): CapEntry[] {
   return all.map(({ name, maxConnections }) => ({ name, connections: maxConnections }));
 }
 
-function users(observation: Observation, canLogIn?: CanLogIn): CapEntry[] {
-  const may = canLogIn && new Set(canLogIn.users);
+function users(observation: Observation, lockedOut?: LockedOut): CapEntry[] {
+  const locked = new Set(lockedOut?.names);
+  const gone = new Set(lockedOut?.gone);
   const inPools = new Set(
     observation.pools
       .filter(({ clientsActive, clientsWaiting }) => clientsActive + clientsWaiting > 0)
       .map(({ user }) => user),
   );
-  // Of a user's clients, those that log in are in no pool yet.
-  const hasClients = ({ name, currentClients }: ObservedUser) =>
-    canLogIn?.loginsOver === true ? inPools.has(name) : currentClients > 0;
   return roles(observation)
     .filter(
-      (user) =>
-        may === undefined || may.has(user.name) || user.currentConnections > 0 || hasClients(user),
+      ({ name, currentConnections, currentClients }) =>
+        !locked.has(name) ||
+        currentConnections > 0 ||
+        inPools.has(name) ||
+        // Those that log in are in no pool yet.
+        (currentClients > 0 && !gone.has(name)),
     )
     .map(({ name, maxConnections }) => ({ name, connections: maxConnections }));
-}
-
-export function loginSeconds({ parameters }: Observation): number {
-  const seconds = Number(parameters.client_login_timeout);
-  return seconds > 0 ? seconds : Number.POSITIVE_INFINITY;
 }
 
 export function starving({ pools }: Observation, axis: CapAxis): ObservedPool[] {

@@ -1,17 +1,12 @@
 // Users who cannot log in any more, and whether somebody of them may still be there or come.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  areLoginsOver,
-  lingering,
-  listReadAt,
-  mayLogIn,
-} from '../../../operator/core/pool/lingering.ts';
+import { goneSince, lingering, lockedOut } from '../../../operator/core/pool/lingering.ts';
 import { pgbouncer } from '../../../operator/engines/pgbouncer/index.ts';
 import { observation } from '../../engines/observation.ts';
 
 const [older, mark] = ['spillway-mark-1-0123456789abcdef', 'spillway-mark-2-0123456789abcdef'];
-const list = { text: '', mark, users: ['web'] };
+const list = { text: '', mark, users: ['web'], revoked: ['left'] };
 const user = (name: string, currentClients = 0, currentConnections = 0) => ({
   name,
   maxConnections: 2,
@@ -19,35 +14,52 @@ const user = (name: string, currentClients = 0, currentConnections = 0) => ({
   currentClients,
 });
 
-test('who is not in the list that a process has read lingers as long as it has a client or a session', () => {
+test('who is locked out lingers as long as it has a client or a session', () => {
   const names = (...users: ReturnType<typeof user>[]) =>
     lingering({ observation: observation({ userMarks: [mark], users }) }, list, pgbouncer);
   assert.deepEqual(names(user('web', 1), user('left')), []);
   assert.deepEqual(names(user('web'), user('left', 1)), ['left']);
   assert.deepEqual(names(user('web'), user('left', 0, 1)), ['left']);
+  assert.deepEqual(
+    names(user('web'), user('left'), user('another', 1)),
+    [],
+    'it is not locked out',
+  );
 });
 
 test('before a process has read the list, anybody may log in, and nobody lingers', () => {
   const seen = observation({ userMarks: [older], users: [user('left', 1)] });
   assert.deepEqual(lingering({ observation: seen }, list, pgbouncer), []);
   assert.deepEqual(lingering({}, list, pgbouncer), []);
-  assert.equal(mayLogIn(seen, list), undefined);
-  assert.equal(mayLogIn(seen, undefined), undefined);
+  assert.equal(lockedOut({ observation: seen }, list), undefined);
+  assert.equal(lockedOut({ observation: seen }, undefined), undefined);
 });
 
-test('a list is read when its mark shows for the first time, and once more by another process', () => {
-  const first = observation({ userMarks: [older] });
-  assert.equal(listReadAt(undefined, first, 5), 5);
-  assert.equal(listReadAt({ observation: first, listReadAt: 5 }, first, 9), 5);
-  const second = observation({ userMarks: [older, mark] });
-  assert.equal(listReadAt({ observation: first, listReadAt: 5 }, second, 9), 9);
-  const other = observation({ userMarks: [mark] });
-  assert.equal(listReadAt({ observation: second, listReadAt: 9 }, other, 12), 12);
-  assert.equal(listReadAt({ listReadAt: 9 }, other, 12), 12, 'no answer came in between');
+test('who was not there once since the list was read is gone, whoever knocks later', () => {
+  const seen = (clients: number, userMarks: string[] = [older, mark]) =>
+    observation({ userMarks, users: [user('web', 1), user('left', clients)] });
+  assert.deepEqual(goneSince(undefined, seen(1), list), []);
+  assert.deepEqual(goneSince(undefined, seen(0), list), ['left']);
+  const before = { observation: seen(0), gone: ['left'] };
+  assert.deepEqual(goneSince(before, seen(1), list), ['left']);
+  assert.deepEqual(
+    lingering({ observation: seen(1), gone: goneSince(before, seen(1), list) }, list, pgbouncer),
+    [],
+  );
 });
 
-test('logins from before are over when the longest has had its time', () => {
-  assert.equal(areLoginsOver(1000, 61_000, 60), false);
-  assert.equal(areLoginsOver(1000, 61_001, 60), true);
-  assert.equal(areLoginsOver(1000, 1e12, Number.POSITIVE_INFINITY), false);
+test('that nobody was there while an older list held, or in another process, says nothing', () => {
+  const seen = (clients: number, userMarks: string[]) =>
+    observation({ userMarks, users: [user('left', clients)] });
+  assert.deepEqual(goneSince(undefined, seen(0, [older]), list), []);
+  const early = { observation: seen(0, [older]), gone: ['left'] };
+  assert.deepEqual(goneSince(early, seen(1, [older, mark]), list), []);
+  const other = { observation: seen(0, [older, mark]), gone: ['left'] };
+  assert.deepEqual(goneSince(other, seen(1, [mark]), list), []);
+});
+
+test('who may come back is not among those that are gone', () => {
+  const seen = observation({ userMarks: [older, mark], users: [user('left')] });
+  const before = { observation: seen, gone: ['left'] };
+  assert.deepEqual(goneSince(before, seen, { ...list, revoked: [] }), []);
 });
