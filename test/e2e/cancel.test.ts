@@ -46,7 +46,10 @@ async function cancelAt(scene: Scene, pod: string, other: string): Promise<strin
       () => 'it was not cancelled',
       (error: { code?: string }) => error.code,
     );
-    await sleep(1000);
+    await until('it runs', 15, async () => {
+      const query = "query = 'SELECT pg_sleep(20)' AND state = 'active'";
+      return (await scene.root(`SELECT 1 FROM pg_stat_activity WHERE ${query}`)).length > 0;
+    });
     assert.equal(
       await sendCancel(one, { host: scene.loginAt('shop', other).host, port: 5432 }),
       undefined,

@@ -7,6 +7,7 @@ import { connectionBudgets } from '../../operator/reconcile/world.ts';
 import { apply } from '../cluster/e2e.ts';
 import { sleep, until } from '../cluster/run.ts';
 import { client } from './client.ts';
+import { checkHeld } from './invariant/judge.ts';
 import { Snapshots } from './invariant/snapshots.ts';
 import { Bench } from './load.ts';
 import { takeCluster } from './operator.ts';
@@ -112,8 +113,11 @@ describe('one server', { concurrency: 1 }, () => {
       console.log(
         `${snapshots.list.length} snapshots: most held ${most(snapshots.list)}, at the end ${most(snapshots.list.filter((s) => s.from > from))}, the budget is ${BUDGET}`,
       );
-      assert.ok(most(snapshots.list) <= BUDGET + QUESTIONS);
-      assert.ok(most(snapshots.list.filter((s) => s.from > from)) <= BUDGET);
+      checkHeld(snapshots.list, BUDGET + QUESTIONS);
+      checkHeld(
+        snapshots.list.filter((s) => s.from > from),
+        BUDGET,
+      );
       const { servers = [], conditions = [] } = await budgetOf(`${home.namespace}/${home.name}`);
       assert.equal(servers[0]?.allotted, BUDGET);
       assert.ok(conditions.some((one) => one.type === 'Ready' && one.status === 'True'));

@@ -135,6 +135,11 @@ export interface Look {
   readonly budget: number;
 }
 
+/** For `checkHeld`: a look is of one moment. */
+export function heldIn(looks: readonly Look[]): { from: number; to: number; held: number }[] {
+  return looks.map(({ at, sessions }) => ({ from: at, to: at, held: sessions }));
+}
+
 /** Looks every 50 ms until it is stopped. */
 export class Watch {
   readonly looks: Look[] = [];

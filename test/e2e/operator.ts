@@ -95,10 +95,20 @@ export function killProcesses(podUid: string, word: string): number {
     const cgroup = read(`/proc/${pid}/cgroup`).replaceAll('_', '-');
     if (podUid === '' || !cgroup.includes(podUid)) continue;
     if (!read(`/proc/${pid}/cmdline`).includes(word)) continue;
-    process.kill(Number(pid), 'SIGKILL');
-    killed += 1;
+    // The first one of a container takes the others with it.
+    if (kill(Number(pid))) killed += 1;
   }
   return killed;
+}
+
+/** False: it has ended by itself. */
+function kill(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
 }
 
 function read(file: string): string {

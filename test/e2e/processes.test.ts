@@ -10,7 +10,8 @@ import { configMaps } from '../../operator/kube/types.ts';
 import { until } from '../cluster/run.ts';
 import { Cancels } from './cancels.ts';
 import { client } from './client.ts';
-import { Bench, Watch } from './load.ts';
+import { checkHeld } from './invariant/judge.ts';
+import { Bench, heldIn, Watch } from './load.ts';
 import { takeCluster } from './operator.ts';
 import { inScene, poolKind, type Scene, settled } from './scene.ts';
 
@@ -130,8 +131,9 @@ describe('processes', () => {
       );
       assert.ok(done > 1000);
       assert.deepEqual([failed, refused, unconnected], [0, 0, 0], errors.join('\n'));
-      for (const what of ['rows', 'grants', 'files', 'sessions'] as const)
+      for (const what of ['rows', 'grants', 'files'] as const)
         assert.ok(watch.max(what) <= SHARE, `${what}: ${watch.max(what)}`);
+      checkHeld(heldIn(watch.looks), SHARE);
     }),
   );
 });

@@ -199,12 +199,15 @@ export class Scene {
     return { ...this.login(pool, password), host };
   }
 
-  /** Rows of a command of PgBouncer's console, asked of one pod. */
-  console(pool: string, pod: string, command: string): Promise<Record<string, unknown>[]> {
-    return this.consoleAt(pool, this.loginAt(pool, pod).host, command);
+  /** Rows of a command of PgBouncer's console, asked of one pod: by its address, as its name may lead to the one before. */
+  async console(pool: string, pod: string, command: string): Promise<Record<string, unknown>[]> {
+    const found = (await this.pods(pool)).find(({ metadata }) => metadata.name === pod);
+    if (found?.status?.podIP === undefined)
+      throw new Error(`${pod} is not there, or has no address`);
+    return this.consoleAt(pool, found.status.podIP, command);
   }
 
-  /** The same, by the address of a pod that has no name. */
+  /** The same, by the address of a pod. */
   async consoleAt(pool: string, host: string, command: string): Promise<Record<string, unknown>[]> {
     const secret = await get('secret', `${pool}-pooler-console`, this.namespace);
     const text = (key: string) => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();

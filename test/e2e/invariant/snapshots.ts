@@ -67,6 +67,13 @@ export class Snapshots {
     return gaps.reduce((a, b) => Math.max(a, b), 0);
   }
 
+  /** The part of the time that lies between looks which were more than a second apart. */
+  get blind(): number {
+    const gaps = this.list.slice(1).map(({ from }, i) => from - (this.list[i]?.to ?? 0));
+    const long = gaps.filter((gap) => gap > 1000).reduce((a, b) => a + b, 0);
+    return long / ((this.list.at(-1)?.to ?? 0) - (this.list[0]?.from ?? 0));
+  }
+
   /** Throws where a look has failed. */
   async stop(): Promise<void> {
     this.#stopped = true;
