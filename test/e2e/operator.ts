@@ -53,7 +53,7 @@ export async function startOperator(): Promise<void> {
 
 /** SIGKILL, as when a node runs out of memory; the kubelet starts it again at once. */
 export async function killOperator(): Promise<void> {
-  const [pod] = await operatorPods();
+  const pod = (await operatorPods()).find((p) => p.metadata.deletionTimestamp === undefined);
   const killed = killProcesses(pod?.metadata.uid ?? '', 'operator.mjs');
   if (killed === 0) throw new Error('no process of the operator was found');
 }
