@@ -62,13 +62,16 @@ async function scene(
   parts: Partial<HolderConfig>,
   databases: readonly string[],
   use: (scene: Scene) => Promise<void>,
+  /** What the clients ask, again and again. */
+  sql?: string,
 ) {
   let config = holderConfig(postgres, parts);
   const pooler = await startPooler(config, everyone);
   const loads: Load[] = [];
   try {
     for (const user of everyone.filter(({ name }) => parts.users?.some((u) => u.name === name))) {
-      loads.push(await startLoad({ port: pooler.port, user, databases, clients: 24 }));
+      const asked = sql === undefined ? {} : { sql };
+      loads.push(await startLoad({ port: pooler.port, user, databases, clients: 24, ...asked }));
     }
     await use({
       pooler,
@@ -152,8 +155,9 @@ test('a user who takes all that he can get leaves something for the others', asy
 
 test('a database that starves behind "*" is found, and served once its neighbours share', async () => {
   const parts = { ...byUser, users: [web], caps: [{ name: 'web', connections: 3 }] };
-  // All at once, so that the last database comes when the first has taken everything.
-  await scene(parts, ['a'], async ({ pooler, loads, next }) => {
+  // All at once, so that the last database comes when the first has taken everything; and long enough that no stall of
+  // this process leaves a connection idle, which `b` would be given.
+  const use = async ({ pooler, loads, next }: Scene) => {
     const now = counts(pooler, 'user');
     await eventually('the cap is used', now, ({ web }) => web === 3);
     const late = await startLoad({ port: pooler.port, user: web, databases: ['b'], clients: 4 });
@@ -175,7 +179,8 @@ test('a database that starves behind "*" is found, and served once its neighbour
     } finally {
       await late.stop();
     }
-  });
+  };
+  await scene(parts, ['a'], use, 'select pg_sleep(0.2)');
 });
 
 test('larger caps come true with a reload, without a new connection for an old one', async () => {
@@ -222,13 +227,16 @@ for (const [axis, parts, databases, smaller] of [
 }
 
 test('without a reconnect a busy pool keeps what it has, whatever the cap', async () => {
-  const parts = { ...byDatabase, databases: [{ name: 'a' }], users: [web] };
-  await scene({ ...parts, caps: [{ name: 'a', connections: 6 }] }, ['a'], async (scene) => {
-    const now = counts(scene.pooler, 'database');
+  const caps = [{ name: 'a', connections: 6 }];
+  const parts = { ...byDatabase, databases: [{ name: 'a' }], users: [web], caps };
+  const use = async ({ pooler, next }: Scene) => {
+    const now = counts(pooler, 'database');
     await eventually('the cap is used', now, ({ a }) => a === 6);
-    await scene.next({ caps: [{ name: 'a', connections: 2 }] });
+    await next({ caps: [{ name: 'a', connections: 2 }] });
     assert.equal((await watch(1000, now)).last.a, 6);
-  });
+  };
+  // Busy whenever PgBouncer looks for idle ones, also when this process stalls.
+  await scene(parts, ['a'], use, 'select pg_sleep(0.5)');
 });
 
 test('in session mode a smaller cap comes true only as clients leave', async () => {

@@ -111,11 +111,13 @@ test('in transaction mode a client is idle between transactions and busy inside 
     const inside = await open();
     await inside.query('begin');
     const holds = await open();
+    await holds.query('begin');
     const waits = await open();
-    const ends = [holds.query('select pg_sleep(0.5)'), waits.query('select 1')];
-    for (const end of ends) end.catch(() => {});
+    const waited = waits.query('select 1');
+    waited.catch(() => {});
     await eventually('one waits', states, (seen) => seen === 'idle idle busy busy waiting');
-    await Promise.all(ends);
+    await holds.query('commit');
+    await waited;
     await eventually('nobody waits', states, (seen) => seen === 'idle idle busy idle idle');
   }));
 
@@ -196,7 +198,7 @@ test('at the end nobody begins a transaction, whoever is inside of one ends it, 
       await inside.query("insert into done values ('inside')");
       const busy = [];
       for (let index = 0; index < 5; index++) busy.push(neverIdle(await open(), `busy-${index}`));
-      await sleep(300);
+      await working();
       await admin.closeClients(pooler.address, () => ({
         close: [],
         silentSeconds: 0.05,
@@ -231,6 +233,14 @@ async function inA(sql: string): Promise<Record<string, unknown>[]> {
     await client.end();
   }
 }
+
+/** Those who are never idle have come to work. */
+const working = () =>
+  eventually(
+    'transactions have ended',
+    () => inA('select id from done'),
+    ({ length }) => length > 20,
+  );
 
 /** One transaction after the other, until one cannot begin or cannot end. */
 async function neverIdle(client: Client, name: string) {
@@ -271,8 +281,9 @@ test('of a database that goes, clients who are never idle are closed between two
       const elsewhere = await open('b');
       const busy = [];
       for (let index = 0; index < 5; index++) busy.push(neverIdle(await open(), `busy-${index}`));
-      await sleep(300);
-      assert.equal(await admin.closeBetween(pooler.address, allOfA(1)), 5);
+      await working();
+      // For much longer than five clients need to come to their next transaction.
+      assert.equal(await admin.closeBetween(pooler.address, allOfA(5)), 5);
       const ends = await Promise.all(busy);
       for (const { at } of ends) assert.equal(at, 'begin');
       // Others work on, and so do those of the database whose transaction is longer.
@@ -371,25 +382,32 @@ test('the process closes silent clients of a user that leaves, and nobody of the
 
 test('a cancel reaches the query of a client that is to go, but not any more at the very end', () =>
   scene({}, async ({ pooler, open }) => {
+    // Whoever has not begun when the closing begins would be closed as silent.
+    const runs = (sql: string) =>
+      eventually(
+        'the query runs',
+        () => postgres.query("select query from pg_stat_activity where state = 'active'"),
+        (active) => active.some(({ query }) => query === sql),
+      );
     const first = await open();
-    await admin.closeClients(pooler.address, () => ({ close: [], silentSeconds: 0.05 }));
     const cancelled = first.query('select pg_sleep(20)');
     const refused = assert.rejects(cancelled, /canceling statement/);
-    await sleep(200);
+    await runs('select pg_sleep(20)');
+    await admin.closeClients(pooler.address, () => ({ close: [], silentSeconds: 0.05 }));
     cancel(pooler.port, first);
     await refused;
 
     await pooler.reload();
     const second = await open();
-    const runs = second.query('select pg_sleep(2)');
-    await sleep(200);
+    const ends = second.query('select pg_sleep(2)');
+    await runs('select pg_sleep(2)');
     await admin.closeClients(pooler.address, () => ({
       close: [],
       silentSeconds: 0.05,
       refuses: true,
     }));
     cancel(pooler.port, second);
-    await runs;
+    await ends;
   }));
 
 test('a reload ends the closing', () =>

@@ -120,7 +120,8 @@ test('who starves is served after the next look, and nobody loses a transaction'
   try {
     const { look, say, reconnects } = consolesOf(pooler);
     const options = { port: pooler.port, user: web, clients: 4 };
-    const first = await startLoad({ ...options, databases: ['a'] });
+    // Long enough that no stall of this process leaves a connection idle: `b` would be given it.
+    const first = await startLoad({ ...options, databases: ['a'], sql: 'select pg_sleep(0.2)' });
     await eventually('all is taken', pooler.observe, (o) => o.sessions.byUser.web === 2);
     const late = await startLoad({ ...options, databases: ['b'] });
     try {
