@@ -168,12 +168,16 @@ test('a type that is installed later is watched within seconds; its end leaves t
   assert.deepEqual((await operator.quiet()).by, before.by);
 
   const written = await files(namespace);
-  await client.delete(customResourceDefinitions, definition(cloudNativePg).metadata);
+  const { metadata } = definition(cloudNativePg);
+  await client.delete(customResourceDefinitions, metadata);
   await condition(client, namespace, 'PostgresFound', 'False', undefined, 'shop', SECONDS);
   await operator.quiet();
   assert.equal(await files(namespace), written);
   assert.equal((await operator.get('/readyz'))?.status, 200);
 
+  await until('the old one has ended', 60, async () => {
+    return (await client.get(customResourceDefinitions, metadata)) === undefined;
+  });
   await install(cloudNativePg);
   await make(cloudNativePg, namespace, 'db', { ...spec, resources: { limits: { cpu: '4' } } });
   await sized(namespace, ({ cores }) => cores === '4');
@@ -456,8 +460,11 @@ test('a type in a version that nobody knows is a fault with a reason', async () 
 
 test('nothing of all that was refused, and no watch that has nothing to watch fills the log', async () => {
   await operator.quiet();
-  const calls = await operator.calls();
-  assert.equal(calls.refused, 0, JSON.stringify(calls.by));
+  const { by } = await operator.calls();
+  const statuses = Object.keys(by).map((call) => Number(call.split(' ').at(-1)));
+  // Of two who write at once one is told so by 409, and reads again.
+  const refused = statuses.filter((status) => status === 0 || (status >= 400 && status !== 409));
+  assert.deepEqual(refused, [], JSON.stringify(by));
   const lines = operator
     .log()
     .split('\n')

@@ -64,10 +64,16 @@ test('the autoscaler scales the pool, nobody else writes its replicas, and it go
     pooler: { autoscaling: { minReplicas: 3, maxReplicas: 5 } },
   });
   await scaled(namespace, 3);
-  const made = await readScaler(namespace);
-  assert.equal(made?.metadata.ownerReferences?.[0]?.kind, 'ConnectionPool');
-  const { conditions } = (made?.status ?? { conditions: [] }) as { conditions: Condition[] };
-  assert.equal(conditions.find((c) => c.type === 'AbleToScale')?.status, 'True');
+  // Its controller scales first, and then says so.
+  const made = await eventually(
+    'it can scale',
+    () => readScaler(namespace),
+    (live) => {
+      const { conditions = [] } = (live.status ?? {}) as { conditions?: Condition[] };
+      return conditions.find((c) => c.type === 'AbleToScale')?.status === 'True';
+    },
+  );
+  assert.equal(made.metadata.ownerReferences?.[0]?.kind, 'ConnectionPool');
 
   await operator.quiet();
   const writers = ((await readPool(namespace))?.metadata.managedFields ?? []) as {

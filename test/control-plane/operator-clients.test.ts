@@ -146,6 +146,7 @@ test('workloads are counted, with their autoscaler, and the poolers accept as ma
   const kept = await eventually('one is gone', live(namespace), (p) => counted(p).length === 2);
   assert.equal(statusOf(kept).sizing?.maxClientConn, 700, 'it may come back');
 
+  await operator.quiet();
   assert.equal(await operator.stop(), 0);
   const second = await room.operator({ name: 'spillway-1' });
   assert.deepEqual(await second.quiet(), { writes: 0, events: 0, refused: 0, by: {} });

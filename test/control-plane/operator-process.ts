@@ -29,6 +29,8 @@ export interface Calls {
 
 /** It has to be so long without a write and with empty queues to count as quiet; milliseconds. */
 const QUIET_MS = 1500;
+/** Between two looks no more than this counts: nobody knows what a process does that stands still with the test. */
+const LOOK_MS = 100;
 
 export class OperatorProcess {
   readonly daemon: Daemon;
@@ -102,7 +104,8 @@ export class OperatorProcess {
 
   /** Waits until it leads and has nothing left to do now; what waits for an appointment does not count. */
   async quiet(seconds = 60): Promise<Calls> {
-    let last = { at: Date.now(), text: '' };
+    let last = { at: performance.now(), text: '' };
+    let quietMs = 0;
     return until(
       'the operator is quiet',
       seconds,
@@ -113,9 +116,11 @@ export class OperatorProcess {
           await this.metric('spillway_queue_working'),
           await this.calls(),
         ];
-        const text = JSON.stringify(calls.by);
-        if (!leads || depth + working > 0 || text !== last.text) last = { at: Date.now(), text };
-        return Date.now() - last.at >= QUIET_MS ? calls : undefined;
+        const [at, text] = [performance.now(), JSON.stringify(calls.by)];
+        const isQuiet = leads && depth + working === 0 && text === last.text;
+        quietMs = isQuiet ? quietMs + Math.min(at - last.at, LOOK_MS) : 0;
+        last = { at, text };
+        return quietMs >= QUIET_MS ? calls : undefined;
       },
       50,
     ).catch((error: Error) => {

@@ -9,6 +9,7 @@ import { type Postgres, startPostgres } from '../cluster/processes.ts';
 import { configs } from './generate.ts';
 import {
   adminUser,
+  eventually,
   holderConfig,
   type Pooler,
   startLoad,
@@ -206,10 +207,11 @@ test('a database has its own size, mode and role, and all clients share its cap'
       databases: ['reports'],
       clients: 2,
     });
-    const { most } = await watch(1000, async () => {
-      const { sessions } = await pooler.observe();
-      return { reports: sessions.byDatabase.reports ?? 0, others: sessions.byUser.plain ?? 0 };
+    const reports = async () => ({
+      reports: (await pooler.observe()).sessions.byDatabase.reports ?? 0,
     });
+    await eventually('its size is used', reports, (seen) => seen.reports === 2);
+    const { most } = await watch(1000, reports);
     await load.stop();
     assert.equal(most.reports, 2);
     assert.deepEqual(load.errors, []);

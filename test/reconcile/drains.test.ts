@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type Console, ConsoleError } from '../../operator/engines/engine.ts';
 import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
@@ -51,9 +50,8 @@ async function drained(
   const world = worldOf(
     poolers.map((_, ordinal) => pod(ordinal, ordinal === scene.draining ? text(0) : undefined)),
   );
-  put(world.pools, [
-    object('ConnectionPool', 'shop', { spec: { pooler: { drainSeconds } }, status: { leaving } }),
-  ]);
+  const spec = { databases: [{ name: 'a' }], pooler: { drainSeconds } };
+  put(world.pools, [object('ConnectionPool', 'shop', { spec, status: { leaving } })]);
   const looks = poolers.map(() => 0);
   const failing = { ...(scene.fails === undefined ? {} : { fails: scene.fails }) };
   const asker: Console = {
@@ -148,9 +146,9 @@ async function open(pooler: Pooler, database: string) {
 test('a pod that does not answer holds up no look at another', () =>
   withPooler(async (pooler) => {
     // Accepts, and says nothing for ever.
-    const silent = createServer(() => {});
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const { port } = silent.address() as { port: number };
+    const server = createServer(() => {});
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
     const leaving = [{ kind: 'Database' as const, name: 'gone', since: text(0) }];
     try {
       const scene = { poolers: [{ port }, pooler], draining: 1, drainSeconds: 60, leaving };
@@ -160,20 +158,20 @@ test('a pod that does not answer holds up no look at another', () =>
           async () => looks(),
           ([a, b]) => !!a && !!b,
         );
-        const began = Date.now();
-        const first = looks()[1] ?? 0;
+        const [silentFirst = 0, first = 0] = looks();
         await eventually(
-          'four looks more',
+          'six looks more',
           async () => looks()[1] ?? 0,
-          (count) => count >= first + 4,
-          30,
+          (count) => count >= first + 6,
+          60,
         );
-        const seconds = (Date.now() - began) / 1000;
-        // One a second; with the two seconds of the other in between they would be three apart.
-        assert.ok(seconds < 8, `${seconds} s`);
+        // One a second, where the other takes two for each besides; if they waited for it there would be as many at both.
+        const [silentLast = 0, last = 0] = looks();
+        const [silent, live] = [silentLast - silentFirst, last - first];
+        assert.ok(live >= 2 * silent, `${live} looks, and ${silent} at the silent one`);
       });
     } finally {
-      silent.close();
+      server.close();
     }
   }));
 
@@ -214,10 +212,16 @@ test('in its last seconds a database that was removed loses clients who are neve
       }
     })();
     work.catch(() => {});
-    const since = text(54);
+    // Its last seconds are five, and begin in as many.
+    const since = text(50);
     const entry = { kind: 'Database' as const, name: 'b', since };
-    await drained({ poolers: [pooler], drainSeconds: 60, leaving: [entry] }, async () => {
-      await sleep(500);
+    const scene = { poolers: [pooler], drainSeconds: 60, leaving: [entry] };
+    await drained(scene, async (_, looks) => {
+      await eventually(
+        'the first look has done what it does',
+        async () => looks()[0] ?? 0,
+        (count) => count >= 2,
+      );
       const before = done.length;
       await gone;
       assert.ok(done.length > before, 'it was left alone until the end');
