@@ -282,7 +282,7 @@ export interface Engine {
   runningCapacity(observation: Observation, axis: CapAxis, lockedOut?: LockedOut): RunningCapacity;
 }
 
-/** Users whom a list locks out, whose mark user is in the observation. They count only as long as somebody is left. */
+/** Users who are not in a list whose mark user is in the observation. They count only as long as somebody is left. */
 export interface LockedOut {
   readonly names: readonly string[];
   /**

@@ -227,6 +227,7 @@ export class Consoles {
               'clients starve: server connections are made anew',
             );
             await asker.reconnect(address, databases);
+            this.#freed.set(id, performance.now());
           }
           return await this.#renew(key, live, process, address, observation, run);
         } else if (step.kind === 'reload') {
@@ -385,7 +386,6 @@ export class Consoles {
     const now = performance.now();
     if (now < (this.#freed.get(id) ?? Number.NEGATIVE_INFINITY) + FREE_SECONDS * 1000)
       return undefined;
-    this.#freed.set(id, now);
     // PgBouncer reconnects databases, not users.
     return {
       databases:

@@ -74,7 +74,7 @@ test('on the axis of users only those count who can open a connection', () => {
   assert.deepEqual(remembered(seen, ['web']), ['leaving', 'left']);
 });
 
-test('one whom a list merely leaves out counts: the process may remember him', () => {
+test('before a list is known that leaves him out, everybody counts', () => {
   const seen = observation({ users: [user('web', 4), user('left', 3)] });
   assert.equal(runningCapacity(seen, 'user', { names: [], gone: [] }).connections, 7);
 });

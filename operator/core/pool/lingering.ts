@@ -2,13 +2,15 @@
 import type { Engine, LockedOut, Observation } from '../../engines/engine.ts';
 import type { ConsoleRecord, ReadUserList } from './read.ts';
 
-/** Whom the process lets in no more; undefined where it has not read the list. */
+/** Whom the process does not let in by its list; undefined where it has not read the list. */
 export function lockedOut(
   { observation, gone = [] }: Pick<ConsoleRecord, 'observation' | 'gone'>,
   list: ReadUserList | undefined,
 ): LockedOut | undefined {
   if (list === undefined || observation?.userMarks.includes(list.mark) !== true) return undefined;
-  return { names: list.revoked, gone };
+  const listed = new Set(list.users);
+  const names = observation.users.map(({ name }) => name).filter((name) => !listed.has(name));
+  return { names, gone };
 }
 
 /** Their names. Nothing is known of them before the process has read the list. */
@@ -30,7 +32,8 @@ export function lingering(
 /**
  * Users who cannot come any more, whatever they try: one look has shown that the process has read the list which locks
  * them out, and that nobody of them was connected, not even to log in. Whoever comes later is asked for the password of
- * that list; only a login from before it can still end well. `before` is what was known of the process until this look.
+ * that list; only a login from before it can still end well. Not one whom the list merely leaves out: the process may
+ * remember him. `before` is what was known of the process until this look.
  */
 export function goneSince(
   before: Pick<ConsoleRecord, 'observation' | 'gone'> | undefined,
@@ -43,5 +46,5 @@ export function goneSince(
   const isSame = before?.observation?.userMarks.join() === seen.userMarks.join();
   const known = new Set(isSame ? before?.gone : []);
   const absent = new Set(seen.users.filter((u) => u.currentClients === 0).map((u) => u.name));
-  return locked.names.filter((name) => known.has(name) || absent.has(name));
+  return (list?.revoked ?? []).filter((name) => known.has(name) || absent.has(name));
 }

@@ -310,7 +310,7 @@ export function observationOf(
 ): Observation | undefined {
   const seen = record?.observation;
   if (record === undefined || seen === undefined) return undefined;
-  // Users whom a process only remembers open nothing, once it has read a list that locks them out.
+  // Users whom a process only remembers open nothing, once it has read a list that they are not in.
   const running = engine.runningCapacity(seen, axis, lockedOut(record, list));
   const sessions = axis === 'database' ? seen.sessions.byDatabase : seen.sessions.byUser;
   const counted = Object.entries(sessions).map(([name, connections]) => ({ name, connections }));

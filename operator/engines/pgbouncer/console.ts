@@ -52,9 +52,17 @@ async function reload(address: ConsoleAddress): Promise<void> {
 
 async function reconnect(address: ConsoleAddress, databases?: readonly string[]): Promise<void> {
   await withConsole(address, async (ask) => {
-    await untilNoLogin(ask, patienceOf(address), databases);
-    const names = databases?.map((name) => ` ${quoted(name)}`) ?? [''];
-    for (const name of names) await ask(`RECONNECT${name}`);
+    const end = performance.now() + patienceOf(address);
+    const untilNone = (only?: readonly string[]) =>
+      untilNoLogin(ask, end - performance.now(), only);
+    if (databases === undefined) {
+      await untilNone();
+      await ask('RECONNECT');
+    }
+    for (const name of databases ?? []) {
+      await untilNone([name]);
+      await ask(`RECONNECT ${quoted(name)}`);
+    }
   });
 }
 

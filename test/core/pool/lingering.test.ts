@@ -20,11 +20,8 @@ test('who is locked out lingers as long as it has a client or a session', () => 
   assert.deepEqual(names(user('web', 1), user('left')), []);
   assert.deepEqual(names(user('web'), user('left', 1)), ['left']);
   assert.deepEqual(names(user('web'), user('left', 0, 1)), ['left']);
-  assert.deepEqual(
-    names(user('web'), user('left'), user('another', 1)),
-    [],
-    'it is not locked out',
-  );
+  const others = names(user('web'), user('left'), user('another', 1));
+  assert.deepEqual(others, ['another'], 'the list merely leaves it out');
 });
 
 test('before a process has read the list, anybody may log in, and nobody lingers', () => {
@@ -56,6 +53,11 @@ test('that nobody was there while an older list held, or in another process, say
   assert.deepEqual(goneSince(early, seen(1, [older, mark]), list), []);
   const other = { observation: seen(0, [older, mark]), gone: ['left'] };
   assert.deepEqual(goneSince(other, seen(1, [mark]), list), []);
+});
+
+test('whom a list merely leaves out may come again: the process may remember him', () => {
+  const seen = observation({ userMarks: [older, mark], users: [user('another')] });
+  assert.deepEqual(goneSince(undefined, seen, list), []);
 });
 
 test('who may come back is not among those that are gone', () => {
