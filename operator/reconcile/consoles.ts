@@ -443,8 +443,9 @@ export class Consoles {
     const { namespace = '', uid = '', labels } = pod.metadata;
     const { observation } = said;
     const spec = world.pools.getKey(key)?.spec as ConnectionPoolSpec | undefined;
+    const axis = spec === undefined ? 'user' : axisNameOf(spec);
     const list =
-      spec === undefined || axisNameOf(spec) === 'user'
+      axis === 'user'
         ? userListIn(world, engine, namespace, labels?.[POOL_LABEL] ?? '')
         : undefined;
     const gone =
@@ -459,12 +460,19 @@ export class Consoles {
       lingering: lingering({ ...said, ...(gone === undefined ? {} : { gone }) }, list, engine),
     };
     this.#records.set(id, record);
-    if (before === undefined || digest(before) !== digest(record)) this.#options.onChange(key);
+    if (before === undefined || digest(before, axis) !== digest(record, axis))
+      this.#options.onChange(key);
   }
 }
 
-/** What a plan depends on; counters and clients change all the time and wake nobody. */
-function digest({ observation, follows, failure, held, lingering }: PodConsole): string {
+/**
+ * What a plan depends on; counters and clients change all the time and wake nobody. Where users are counted, databases
+ * come with their first client and go.
+ */
+function digest(
+  { observation, follows, failure, held, lingering }: PodConsole,
+  axis: CapAxis,
+): string {
   return JSON.stringify([
     follows,
     lingering,
@@ -476,7 +484,7 @@ function digest({ observation, follows, failure, held, lingering }: PodConsole):
     pauseStateOf(observation),
     follows ? 0 : observation?.sessions,
     observation?.users.map((u) => [u.name, u.maxConnections]),
-    observation?.databases.map((d) => [d.name, d.maxConnections]),
+    axis === 'user' || observation?.databases.map((d) => [d.name, d.maxConnections]),
   ]);
 }
 

@@ -88,7 +88,10 @@ function podOfTwo(drainingSince?: string) {
 function operatorOf(drainingSince?: string) {
   const world = worldOf([podOfTwo(drainingSince)]);
   put(world.pools, [
-    object('ConnectionPool', 'shop', { spec: { pooler: { drainSeconds: 600 } }, status: {} }),
+    object('ConnectionPool', 'shop', {
+      spec: { databases: [{ name: 'a' }], pooler: { drainSeconds: 600 } },
+      status: {},
+    }),
   ]);
   put(world.configMaps, [
     object('ConfigMap', names.configMap, {
