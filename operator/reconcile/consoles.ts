@@ -233,9 +233,7 @@ export class Consoles {
         } else if (step.kind === 'reload') {
           await this.#touchOnce(live, process, `${files?.generation}`, run);
           await asker.reload(address);
-        } else if (step.kind === 'wait') {
-          // Told already: to be told again would do nothing for what is left, and meet logins.
-        } else {
+        } else if (step.kind === 'reconnect') {
           await asker.reconnect(address, step.databases === 'all' ? undefined : step.databases);
         }
         waits = step;
@@ -452,12 +450,12 @@ export class Consoles {
       observation === undefined || observation === before?.observation
         ? before?.gone
         : goneSince(before, observation, list);
+    const known = { ...said, ...(gone === undefined ? {} : { gone }) };
     const record: PodConsole = {
-      ...said,
+      ...known,
       podUid: uid,
       at: Date.now(),
-      ...(gone === undefined ? {} : { gone }),
-      lingering: lingering({ ...said, ...(gone === undefined ? {} : { gone }) }, list, engine),
+      lingering: lingering(known, list, engine),
     };
     this.#records.set(id, record);
     if (before === undefined || digest(before, axis) !== digest(record, axis))

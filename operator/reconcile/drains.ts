@@ -6,7 +6,7 @@ import { closingOf, closingOfEntries, secondsBetweenLooks } from '../core/drain/
 import { leftInWords } from '../core/drain/left.ts';
 import { phaseOf } from '../core/drain/phase.ts';
 import { drainingSince, preStopOf, serves } from '../core/drain/read-pod.ts';
-import { namesOf } from '../core/pool/names.ts';
+import { hasRead } from '../core/pool/lingering.ts';
 import { isPauseWanted } from '../core/pool/pause.ts';
 import {
   keyOfProcess,
@@ -31,7 +31,7 @@ import { after, done, type Outcome, type Run } from '../runtime/controller.ts';
 import type { Turns } from '../runtime/turns.ts';
 import { consoleAddress } from './console-login.ts';
 import type { Consoles } from './consoles.ts';
-import { readList } from './gather.ts';
+import { userListIn } from './gather.ts';
 import { partsOf } from './pod-keys.ts';
 import { statusOf, type World } from './world.ts';
 
@@ -149,18 +149,12 @@ export class Drains {
   #revokedAt(key: string, id: string): ReadonlySet<string> {
     const { world, engine, consoles } = this.#options;
     const [namespace = '', name = ''] = key.split('/');
-    const names = namesOf(name);
     const seen = consoles.records.get(id)?.observation;
     const connected = (seen?.users ?? []).filter((user) => user.currentClients > 0);
     if (seen === undefined || connected.length === 0) return new Set();
-    const list = readList(
-      world.secrets.get(namespace, names.userListSecret),
-      world.secrets.get(namespace, names.consoleSecret),
-    );
-    const mark = list && engine.userMarkOf(list.text);
-    if (list === undefined || mark === undefined || !seen.userMarks.includes(mark))
-      return new Set();
-    const revoked = new Set(engine.revokedOf(list.text, list.seed));
+    const list = userListIn(world, engine, namespace, name);
+    if (list === undefined || !hasRead(seen, list)) return new Set();
+    const revoked = new Set(list.revoked);
     return new Set(connected.map((user) => user.name).filter((user) => revoked.has(user)));
   }
 

@@ -2,12 +2,18 @@
 import type { Engine, LockedOut, Observation } from '../../engines/engine.ts';
 import type { ConsoleRecord, ReadUserList } from './read.ts';
 
+/** The process that said so has read this list, and maybe older ones. */
+export function hasRead({ userMarks }: Observation, list: ReadUserList): boolean {
+  return userMarks.includes(list.mark);
+}
+
 /** Whom the process does not let in by its list; undefined where it has not read the list. */
 export function lockedOut(
   { observation, gone = [] }: Pick<ConsoleRecord, 'observation' | 'gone'>,
   list: ReadUserList | undefined,
 ): LockedOut | undefined {
-  if (list === undefined || observation?.userMarks.includes(list.mark) !== true) return undefined;
+  if (list === undefined || observation === undefined || !hasRead(observation, list))
+    return undefined;
   const listed = new Set(list.users);
   const names = observation.users.map(({ name }) => name).filter((name) => !listed.has(name));
   return { names, gone };
@@ -40,11 +46,10 @@ export function goneSince(
   seen: Observation,
   list: ReadUserList | undefined,
 ): readonly string[] {
-  const locked = lockedOut({ observation: seen }, list);
-  if (locked === undefined) return [];
+  if (list === undefined || !hasRead(seen, list)) return [];
   // Each list leaves a mark that stays: other marks are another list, or another process.
   const isSame = before?.observation?.userMarks.join() === seen.userMarks.join();
   const known = new Set(isSame ? before?.gone : []);
   const absent = new Set(seen.users.filter((u) => u.currentClients === 0).map((u) => u.name));
-  return (list?.revoked ?? []).filter((name) => known.has(name) || absent.has(name));
+  return list.revoked.filter((name) => known.has(name) || absent.has(name));
 }
