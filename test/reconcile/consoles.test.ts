@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { TOUCHED_ANNOTATION } from '../../operator/core/pool/labels.ts';
-import type { Console, ConsoleAddress } from '../../operator/engines/engine.ts';
-import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
+import type { Console } from '../../operator/engines/engine.ts';
 import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
 import type { Client } from '../../operator/kube/client.ts';
 import { Consoles } from '../../operator/reconcile/consoles.ts';
@@ -16,7 +15,7 @@ import { Turns } from '../../operator/runtime/turns.ts';
 import { type Postgres, startPostgres } from '../cluster/processes.ts';
 import { eventually, holderConfig, type Pooler, startPooler } from '../engines/pooler.ts';
 import {
-  addressIn,
+  consoleOf,
   hostOf,
   keyOfFile,
   names,
@@ -46,16 +45,14 @@ function poolOf(poolers: readonly (Pooler | undefined)[]) {
   const world = worldOf(poolers.map((_, ordinal) => pod(ordinal)));
   const asks = new Map<string, number>();
   const stalled = new Map<string, Promise<void>>();
-  const at = (address: ConsoleAddress) => addressIn(poolers, address);
+  const own = consoleOf(poolers);
   const asker: Console = {
-    ...admin,
+    ...own,
     observe: async (address) => {
       asks.set(address.host, (asks.get(address.host) ?? 0) + 1);
       await stalled.get(address.host);
-      return admin.observe(at(address));
+      return own.observe(address);
     },
-    reload: (address) => admin.reload(at(address)),
-    reconnect: (address, databases) => admin.reconnect(at(address), databases),
   };
   const touches: number[] = [];
   const client = {

@@ -5,7 +5,6 @@ import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { USER_LIST_KEY } from '../../operator/core/pool/paths.ts';
 import { ConsoleError } from '../../operator/engines/engine.ts';
-import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
 import { pgbouncer } from '../../operator/engines/pgbouncer/index.ts';
 import type { Client } from '../../operator/kube/client.ts';
 import { Consoles } from '../../operator/reconcile/consoles.ts';
@@ -21,7 +20,7 @@ import {
   startPooler,
 } from '../engines/pooler.ts';
 import {
-  addressIn,
+  consoleOf,
   keyOfFile,
   names,
   noRenewals,
@@ -76,6 +75,7 @@ async function withPooler(use: (pooler: Pooler) => Promise<void>) {
 
 function consolesOf(pooler: Pooler) {
   const world = worldOf([pod(0)]);
+  const asker = consoleOf([pooler]);
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   let changes = 0;
   let isSilent = false;
@@ -84,13 +84,11 @@ function consolesOf(pooler: Pooler) {
     client: { patch: async () => world.pods.get('shop', 'shop-pooler-0') } as unknown as Client,
     engine: pgbouncer,
     console: {
-      ...admin,
+      ...asker,
       observe: async (address) => {
         if (isSilent) throw new ConsoleError('TimedOut', 'it says nothing');
-        return await admin.observe(addressIn([pooler], address));
+        return await asker.observe(address);
       },
-      reload: (address) => admin.reload(addressIn([pooler], address)),
-      reconnect: (address, databases) => admin.reconnect(addressIn([pooler], address), databases),
     },
     onChange: () => {
       changes += 1;

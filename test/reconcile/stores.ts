@@ -1,7 +1,8 @@
 // Stores of the operator that say what a test says, for a pool `shop` whose pods are poolers on this machine.
 import { DRAINING_ANNOTATION, labelsOf, SERVING_LABEL } from '../../operator/core/pool/labels.ts';
 import { fileKey, namesOf } from '../../operator/core/pool/names.ts';
-import type { ConsoleAddress } from '../../operator/engines/engine.ts';
+import type { Console, ConsoleAddress } from '../../operator/engines/engine.ts';
+import { console as admin } from '../../operator/engines/pgbouncer/console.ts';
 import type { Client } from '../../operator/kube/client.ts';
 import type { KubeObject } from '../../operator/kube/types.ts';
 import type { Shelf } from '../../operator/reconcile/shelf.ts';
@@ -26,6 +27,17 @@ export function addressIn(
 ): ConsoleAddress {
   const pooler = poolers[Number(address.host.split('.').at(-1)) - 1];
   return { ...address, host: '127.0.0.1', port: pooler?.port ?? 1 };
+}
+
+/** The console as the operator asks it, where the poolers are on this machine. */
+export function consoleOf(poolers: Parameters<typeof addressIn>[0]): Console {
+  const at = (address: ConsoleAddress) => addressIn(poolers, address);
+  return {
+    ...admin,
+    observe: (address) => admin.observe(at(address)),
+    reload: (address) => admin.reload(at(address)),
+    reconnect: (address, databases) => admin.reconnect(at(address), databases),
+  };
 }
 
 let version = 0;
